@@ -1,0 +1,86 @@
+// Package event has what tells others that something has happened.
+//
+//   - [AsyncEvent] when a condition becomes true and stays true until somebody
+//     takes it back: started, connected, paused.
+//   - [context.CancelFunc], or a channel that gets closed, when it happens once and
+//     receivers select on it.
+//   - Package queue when each happening carries something, or must be counted.
+//
+// The types work for ordinary goroutines and for the tasks of any number of
+// dispatchers at the same time.
+package event
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+
+	xsync "github.com/seed-1e54c410/turnstile/sync"
+)
+
+// AsyncEvent is a flag that can be waited for. The zero value is an event that is
+// not set. It must not be copied after first use.
+//
+// Fairness: waiters go in order of arrival, all of them at each Fire.
+//
+// Cancellation: a wait that is canceled leaves nothing behind. A waiter that was let go
+// by a Fire returns nil even if the event has been cleared or its context has
+// ended since.
+//
+// Memory ordering: a Fire happens before the return of every Wait that it lets go, and of
+// every Wait or IsSet that finds the event set by it.
+type AsyncEvent struct {
+	set   atomic.Bool // written under mu
+	mu    sync.Mutex
+	queue xsync.WaitQueue[struct{}]
+}
+
+// Wait waits until the event is set, and does not wait if it is. If ctx ends
+// first, or is done at the call, it returns ctx.Err().
+func (e *AsyncEvent) Wait(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if e.set.Load() {
+		return nil
+	}
+	_, err := e.queue.Wait(ctx, &e.mu, struct{}{}, e.take)
+	return err
+}
+
+func (e *AsyncEvent) take(*struct{}) (bool, error) { return e.set.Load(), nil }
+
+// Fire sets the event and lets everybody go who waits for it at that moment,
+// also if Clear follows at once. On an event that is set it does nothing.
+func (e *AsyncEvent) Fire() {
+	if e.set.Load() {
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.set.Store(true)
+	e.queue.GrantN(-1)
+}
+
+// Clear takes the event back: whoever waits from now on waits for the next Fire.
+func (e *AsyncEvent) Clear() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.set.Store(false)
+}
+
+// IsSet reports whether the event is set at the moment.
+func (e *AsyncEvent) IsSet() bool { return e.set.Load() }
+
+// Stats is what an event knows of itself at one moment.
+type Stats struct {
+	Set     bool // the event is set
+	Waiting int  // callers in the queue
+}
+
+// Stats returns the state of the event, for tests and diagnosis.
+func (e *AsyncEvent) Stats() Stats {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return Stats{Set: e.set.Load(), Waiting: e.queue.Len()}
+}

@@ -1,0 +1,6 @@
+package gid
+
+var (
+	Slow  = slow
+	Parse = parse
+)

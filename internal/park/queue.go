@@ -1,0 +1,340 @@
+package park
+
+import (
+	"context"
+	"iter"
+	"sync"
+)
+
+// Queue is a FIFO queue of waiters, the only thing in this module that waits.
+// It is documented where users meet it, as xsync.WaitQueue. The zero value is
+// an empty queue. Every field is guarded by the mutex of its owner.
+type Queue[V any] struct {
+	head, tail *node[V]
+	n          int
+	free       *node[V] // linked through next, so that waiting allocates nothing
+	nfree      int
+}
+
+// maxFree bounds the nodes a queue keeps for re-use.
+const maxFree = 32
+
+// node is one waiter. While it is queued, whoever holds the mutex may write it;
+// once done is set, only the waiter reads it.
+type node[V any] struct {
+	v          V
+	next, prev *node[V]
+	err        error
+	done       bool // granted or failed; the node is out of the queue
+	host       Host // the task that waits; nil: a goroutine
+	// A goroutine whose ctx can be canceled waits on ch, made for this one wait:
+	// a channel belongs to the synctest bubble it was made in, so none is pooled.
+	// Any other goroutine waits on cond, which belongs to no bubble.
+	ch   chan struct{}
+	cond sync.Cond
+}
+
+// wake tells the waiter to take the mutex and look. The mutex is held.
+func (n *node[V]) wake() {
+	switch {
+	case n.host != nil:
+		n.host.Wake()
+	case n.ch != nil:
+		n.ch <- struct{}{} // buffered; a node is woken once
+	default:
+		n.cond.Signal()
+	}
+}
+
+// Wait is the whole of a waiting call.
+func (q *Queue[V]) Wait(ctx context.Context, mu *sync.Mutex, v V, take func(*V) (bool, error)) (V, error) {
+	if err := ctx.Err(); err != nil {
+		return v, err
+	}
+	mu.Lock()
+	n := q.get()
+	n.v = v
+	if q.head == nil {
+		if done, err := ask(mu, take, &n.v); done {
+			v = n.v
+			q.put(n)
+			mu.Unlock()
+			return v, err
+		}
+	}
+	return q.block(ctx, mu, n, take)
+}
+
+// WaitLocked is the second half of Wait: it queues without asking take first.
+func (q *Queue[V]) WaitLocked(ctx context.Context, mu *sync.Mutex, v V, take func(*V) (bool, error)) (V, error) {
+	n := q.get()
+	n.v = v
+	return q.block(ctx, mu, n, take)
+}
+
+// Try is Wait for a caller that does not want to wait.
+func (q *Queue[V]) Try(mu *sync.Mutex, v V, take func(*V) (bool, error)) (V, bool, error) {
+	mu.Lock()
+	if q.head != nil {
+		mu.Unlock()
+		return v, false, nil
+	}
+	n := q.get()
+	n.v = v
+	done, err := ask(mu, take, &n.v)
+	v = n.v
+	q.put(n)
+	mu.Unlock()
+	return v, done, err
+}
+
+// ask calls take, and unlocks mu if it panics.
+func ask[V any](mu *sync.Mutex, take func(*V) (bool, error), v *V) (bool, error) {
+	returned := false
+	defer func() {
+		if !returned {
+			mu.Unlock()
+		}
+	}()
+	done, err := take(v)
+	returned = true
+	return done, err
+}
+
+// block queues n and waits until it is granted, failed or given up. The mutex
+// is held at the call and free at the return.
+func (q *Queue[V]) block(ctx context.Context, mu *sync.Mutex, n *node[V], take func(*V) (bool, error)) (V, error) {
+	host := self(mu)
+	n.host = host
+	q.push(n)
+	if host != nil {
+		return q.suspend(ctx, mu, n, take)
+	}
+	mu.Unlock()
+	done := ctx.Done() // may be the caller's code: not under the lock
+	mu.Lock()
+	if done == nil {
+		n.cond.L = mu
+		for !n.done {
+			n.cond.Wait()
+		}
+		return q.finish(mu, n)
+	}
+	if n.done {
+		return q.finish(mu, n)
+	}
+	n.ch = make(chan struct{}, 1)
+	mu.Unlock()
+	select {
+	case <-n.ch:
+	case <-done:
+	}
+	err := ctx.Err()
+	if err == nil {
+		err = context.Canceled // Done is closed: a nil result would say granted
+	}
+	mu.Lock()
+	if n.done {
+		return q.finish(mu, n)
+	}
+	return q.quit(mu, n, take, err)
+}
+
+// suspend is block for a task. The mutex is held at the call.
+func (q *Queue[V]) suspend(ctx context.Context, mu *sync.Mutex, n *node[V], take func(*V) (bool, error)) (V, error) {
+	host := n.host
+	v, err, refused := q.await(ctx, mu, n, take)
+	if refused {
+		host.Refused() // with nothing armed: it may not return
+	}
+	return v, err
+}
+
+// await does the waiting of suspend.
+func (q *Queue[V]) await(ctx context.Context, mu *sync.Mutex, n *node[V], take func(*V) (bool, error)) (v V, err error, refused bool) {
+	host := n.host
+	mu.Unlock()
+	host.Arm(ctx)
+	defer host.Disarm() // also if take panics
+	for {
+		err := ctx.Err()
+		if err == nil {
+			err = host.Err()
+			refused = err != nil
+		}
+		mu.Lock()
+		if n.done {
+			v, err = q.finish(mu, n)
+			return v, err, false
+		}
+		if err != nil {
+			v, err = q.quit(mu, n, take, err)
+			return v, err, refused
+		}
+		mu.Unlock()
+		host.Suspend(q)
+	}
+}
+
+// self finds out who is about to wait. It unlocks mu before it panics.
+func self(mu *sync.Mutex) Host {
+	ok := false
+	defer func() {
+		if !ok {
+			mu.Unlock()
+		}
+	}()
+	host := Self()
+	ok = true
+	return host
+}
+
+// finish ends a wait that was granted or failed.
+func (q *Queue[V]) finish(mu *sync.Mutex, n *node[V]) (V, error) {
+	v, err := n.v, n.err
+	q.put(n)
+	mu.Unlock()
+	return v, err
+}
+
+// quit ends a wait that was given up, and lets those behind go if it was n they
+// waited for.
+func (q *Queue[V]) quit(mu *sync.Mutex, n *node[V], take func(*V) (bool, error), err error) (V, error) {
+	first := q.head == n
+	q.unlink(n)
+	v := n.v
+	q.put(n)
+	if first && take != nil {
+		q.settle(mu, take)
+	}
+	mu.Unlock()
+	return v, err
+}
+
+// Settle grants at the head for as long as take agrees.
+func (q *Queue[V]) Settle(take func(*V) (bool, error)) int { return q.settle(nil, take) }
+
+// settle is Settle; a panic of take unlocks mu if there is one.
+func (q *Queue[V]) settle(mu *sync.Mutex, take func(*V) (bool, error)) int {
+	granted := 0
+	for n := q.head; n != nil; n = q.head {
+		var done bool
+		var err error
+		if mu != nil {
+			done, err = ask(mu, take, &n.v)
+		} else {
+			done, err = take(&n.v)
+		}
+		if !done {
+			break
+		}
+		q.end(n, err)
+		granted++
+	}
+	return granted
+}
+
+// Grant lets the head go. It reports whether there was one.
+func (q *Queue[V]) Grant() bool {
+	if q.head == nil {
+		return false
+	}
+	q.end(q.head, nil)
+	return true
+}
+
+// Hand lets the head go with v. It reports whether there was one.
+func (q *Queue[V]) Hand(v V) bool {
+	if q.head == nil {
+		return false
+	}
+	q.head.v = v
+	q.end(q.head, nil)
+	return true
+}
+
+// GrantN lets the first n go, all for n < 0, and returns their number.
+func (q *Queue[V]) GrantN(n int) int { return q.Fail(n, nil) }
+
+// Fail ends the first n waits with err, all for n < 0, and returns their number.
+func (q *Queue[V]) Fail(n int, err error) int {
+	ended := 0
+	for ; ended != n && q.head != nil; ended++ {
+		q.end(q.head, err)
+	}
+	return ended
+}
+
+// First returns what the head brought, nil if nobody waits.
+func (q *Queue[V]) First() *V {
+	if q.head == nil {
+		return nil
+	}
+	return &q.head.v
+}
+
+// Len returns the number of waiters.
+func (q *Queue[V]) Len() int { return q.n }
+
+// All iterates over what the waiters brought, in order of arrival.
+func (q *Queue[V]) All() iter.Seq[V] {
+	return func(yield func(V) bool) {
+		for n := q.head; n != nil; n = n.next {
+			if !yield(n.v) {
+				return
+			}
+		}
+	}
+}
+
+func (q *Queue[V]) end(n *node[V], err error) {
+	q.unlink(n)
+	n.done, n.err = true, err
+	n.wake()
+}
+
+func (q *Queue[V]) push(n *node[V]) {
+	n.prev = q.tail
+	if q.tail == nil {
+		q.head = n
+	} else {
+		q.tail.next = n
+	}
+	q.tail = n
+	q.n++
+}
+
+func (q *Queue[V]) unlink(n *node[V]) {
+	if n.prev == nil {
+		q.head = n.next
+	} else {
+		n.prev.next = n.next
+	}
+	if n.next == nil {
+		q.tail = n.prev
+	} else {
+		n.next.prev = n.prev
+	}
+	n.next, n.prev = nil, nil
+	q.n--
+}
+
+func (q *Queue[V]) get() *node[V] {
+	n := q.free
+	if n == nil {
+		return new(node[V])
+	}
+	q.free, n.next = n.next, nil
+	q.nfree--
+	return n
+}
+
+func (q *Queue[V]) put(n *node[V]) {
+	if q.nfree == maxFree {
+		return
+	}
+	var zero V
+	n.v, n.err, n.done, n.host, n.ch = zero, nil, false, nil, nil
+	n.next, q.free = q.free, n
+	q.nfree++
+}

@@ -1,0 +1,141 @@
+// Package park knows who waits and how they are woken.
+//
+// A call that has to wait does so in one of two ways, and the goroutine it runs
+// on alone decides which. On an ordinary goroutine it blocks that goroutine. On
+// a coroutine that runs a task it suspends the task, and the dispatcher that
+// drives the coroutine goes on with others. The package keeps the process-wide
+// [Table] of coroutines that tells the two apart, the seam [Host] through which
+// a task is suspended and woken, and [Queue], the one queue of waiters under
+// every primitive of this module.
+//
+// Two rules hold everywhere:
+//
+//   - The mutex of the primitive is the only arbiter. A grant removes the waiter
+//     from its queue while the mutex is held; a wake is only a hint to take the
+//     mutex and look. A wake that comes late, twice or for nothing is harmless.
+//   - Lock order: mutex of the primitive, then the lock of a cancellation tree,
+//     then the lock of a dispatcher, then a shard of the table. None of them is
+//     held while user code runs.
+package park
+
+import (
+	"context"
+	"sync"
+
+	"github.com/seed-1e54c410/turnstile/internal/gid"
+)
+
+// Host suspends and wakes one task. Package core implements it; the calls but
+// Wake are made by the task itself, on its coroutine.
+type Host interface {
+	// Arm makes a cancel of ctx wake the task until Disarm. A task has one
+	// armed ctx at most.
+	Arm(ctx context.Context)
+	Disarm()
+	// Suspend gives the coroutine back to its dispatcher until Wake. A Wake
+	// since the last Suspend makes it return at once. It returns for nothing,
+	// too: the caller looks at its state and suspends again. The reason says
+	// what is waited for, and is seen by simulation only.
+	Suspend(reason any)
+	// Wake may be called from any goroutine, with the locks of a primitive held.
+	Wake()
+	// Err is not nil once waits of this task can no longer be served, because its
+	// dispatcher has closed.
+	Err() error
+	// Refused counts a wait that has ended with Err. For a task that goes on all the same
+	// it does not return: it would try for ever. No lock is held.
+	Refused()
+	// Context is the task's own ctx, for calls that were given none.
+	Context() context.Context
+}
+
+// G is what the table knows of one goroutine that is not an ordinary one: a
+// coroutine, or the goroutine inside Poll, Drain or Run of a dispatcher.
+type G struct {
+	// Host is the task that runs now; nil on the goroutine of a loop. Only the
+	// goroutine itself reads and writes it.
+	Host Host
+	// Loop is the dispatcher this goroutine runs, or that drives this coroutine.
+	Loop any
+
+	id uintptr
+}
+
+const shards = 64
+
+// table maps the identity of a goroutine to what is known of it. It is asked only by
+// calls that are about to wait.
+var table [shards]struct {
+	mu sync.Mutex
+	m  map[uintptr]*G
+	_  [48]byte // one shard, one cache line
+}
+
+func shardOf(id uintptr) uintptr {
+	// The runtime allocates its goroutine descriptors some hundred bytes apart.
+	return (id>>6 ^ id>>12) % shards
+}
+
+// Enter adds g to the table for the goroutine that calls it. The caller takes
+// it out again with [G.Leave], on the same goroutine and before that ends,
+// since the runtime gives the identity to the next goroutine at once.
+func (g *G) Enter() {
+	g.id = gid.Current()
+	s := &table[shardOf(g.id)]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.m == nil {
+		s.m = make(map[uintptr]*G)
+	}
+	if s.m[g.id] != nil {
+		panic("park: goroutine entered twice")
+	}
+	s.m[g.id] = g
+}
+
+// Leave takes g out of the table.
+func (g *G) Leave() {
+	s := &table[shardOf(g.id)]
+	s.mu.Lock()
+	delete(s.m, g.id)
+	s.mu.Unlock()
+}
+
+// Is reports whether the calling goroutine is g, which costs far less than Current.
+func (g *G) Is() bool { return g.id == gid.Current() }
+
+// Current returns the entry of the calling goroutine, nil for an ordinary one.
+func Current() *G {
+	id := gid.Current()
+	s := &table[shardOf(id)]
+	s.mu.Lock()
+	g := s.m[id]
+	s.mu.Unlock()
+	return g
+}
+
+// Self returns the task that the caller must suspend in order to wait, and nil where
+// the caller is an ordinary goroutine, which it may block. It panics inside a
+// callback of a dispatcher: nothing could wake the caller there.
+func Self() Host {
+	g := Current()
+	if g == nil {
+		return nil
+	}
+	if g.Host == nil {
+		panic("core: wait inside a dispatcher callback")
+	}
+	return g.Host
+}
+
+// Entries counts the table, for tests that look for leaks.
+func Entries() int {
+	n := 0
+	for i := range table {
+		s := &table[i]
+		s.mu.Lock()
+		n += len(s.m)
+		s.mu.Unlock()
+	}
+	return n
+}

@@ -1,0 +1,122 @@
+// Package seam has the doors between package dispatch and the packages above it that
+// users must not see: how tasks run on a loop, how descriptors of package transport are
+// served, and how a simulation takes the place of chance.
+package seam
+
+import (
+	"context"
+	"time"
+
+	"github.com/seed-1e54c410/turnstile/internal/timer"
+)
+
+// Runnable is something that can stand in the ready FIFO of a loop. It is an
+// interface so that a task or a timer stands there without a closure.
+type Runnable interface{ RunReady() }
+
+// Loop is a dispatcher as core and transport see it. Calls marked "loop" are for
+// callbacks and tasks of this dispatcher only.
+type Loop interface {
+	// Ready appends r to the ready FIFO and wakes the loop if it sleeps. Unlike Post it
+	// serves until the very end of Close. The locks of a primitive may be held.
+	Ready(r Runnable)
+	// ReadyHere is Ready for the loop itself.
+	ReadyHere(r Runnable) // loop
+	// Post is Ready for the start of something new: false once Close has begun.
+	Post(r Runnable) bool
+	// Hold adds n to the count of things that are under way.
+	Hold(n int)
+	// Now is the time of the loop in nanoseconds; Time turns it into a time.Time.
+	Now() int64
+	Time(now int64) time.Time
+	// Arm arms the timer of v, which joins the ready FIFO when it expires; it
+	// must not be armed. Disarm reports whether it was still armed.
+	Arm(v TimedRunnable, when int64)
+	Disarm(t *timer.Timer) bool
+	// RunUntil turns the loop on the calling goroutine until done answers true,
+	// which is asked after each turn. It returns dispatch.ErrRunning where Poll would,
+	// and dispatch.ErrClosed once Close has done its work.
+	RunUntil(done func() bool) error
+	// Tasks returns what core has attached to this loop, making it at the first call.
+	Tasks(mk func() Tasks) Tasks
+	// Settings returns the part of dispatch.Config that core looks after.
+	Settings() *Settings
+	// Dispatcher returns the *dispatch.Dispatcher.
+	Dispatcher() any
+
+	// Attach makes h hear of the readiness of the descriptor fd, in both
+	// directions and edge-triggered, until Detach.
+	Attach(fd uintptr, h Latch) (FD, error)
+
+	// Simulate sets or, with nil, removes a simulation. The loop must not run.
+	Simulate(s *Sim)
+	// Sim returns the simulation, nil in real life.
+	Sim() *Sim
+}
+
+// TimedRunnable is what Arm takes.
+type TimedRunnable interface {
+	Runnable
+	timer.Timed
+}
+
+// FD is a descriptor in operation mode.
+type FD interface {
+	// Arm asks for another event, after a call said that it would block. If it
+	// would succeed by then, or does later, at least one call of Latch.Ready follows.
+	Arm(read, write bool) error
+	// Detach ends the events, before the descriptor is closed.
+	Detach()
+}
+
+// Latch hears of a descriptor in operation mode. Both calls come on the loop, between
+// callbacks.
+type Latch interface {
+	// Ready says that reading or writing may succeed now; hup, that the peer has
+	// closed its side at least.
+	Ready(read, write, hup bool)
+	// Closed says that the dispatcher is closed: no call of Ready follows.
+	Closed()
+}
+
+// Tasks is what core tells the loop about its tasks. All calls are made on the loop.
+type Tasks interface {
+	Live() int           // tasks that have not ended
+	CancelAll(err error) // cancels them all, with err as the cause
+	Abandon()            // every further wait of a task fails at once
+	Left() []string      // where the tasks that are left were made
+	Release()            // ends the idle coroutines
+}
+
+// Settings is the part of dispatch.Config that core looks after.
+type Settings struct {
+	MaxIdleCoroutines int
+	MaxBlocking       int
+	CloseTimeout      time.Duration
+	Unhandled         func(error)
+}
+
+// Of returns the inner side of a *dispatch.Dispatcher. Package dispatch sets it.
+var Of func(dispatcher any) Loop
+
+// Sim is a simulation of a loop: where a real one leaves something to chance or to the
+// world, a simulated one asks. A nil function leaves that part as it is.
+type Sim struct {
+	// Choose picks which of n ready callbacks runs next, those added since the turn
+	// began included, in order of arrival. It is asked only for n > 1.
+	Choose func(n int) int
+	// Step is called after each callback.
+	Step func()
+	// Now is the clock, in nanoseconds.
+	Now func() int64
+	// Sleep is called instead of the poller when nothing is ready: with the
+	// earliest deadline, if a timer is armed. It moves the clock, or makes something
+	// ready by Loop.Ready. False ends the run with ErrStuck.
+	Sleep func(next int64, armed bool) bool
+	// Parked hears what a task is about to wait for; Resumed, that it goes on.
+	Parked  func(task context.Context, reason any)
+	Resumed func(task context.Context)
+	// Panic hears of a panic in a task, or of a Goexit (value nil), before core turns it
+	// into an error.
+	Panic func(task context.Context, value any)
+}
