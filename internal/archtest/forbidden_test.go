@@ -46,6 +46,9 @@ func checkLength(tr *tree, long map[string]string) (problems []string) {
 func checkNotes(tr *tree) (problems []string) {
 	for _, f := range tr.files {
 		for i, line := range strings.Split(f.src, "\n") {
+			if f.test { // a test may ask what becomes of such a context
+				line = strings.ReplaceAll(line, "context.TO"+"DO()", "")
+			}
 			if word := note.FindString(line); word != "" {
 				problems = append(problems, fmt.Sprintf("%s:%d: %s: open an issue instead", f.path, i+1, word))
 			}
