@@ -11,9 +11,9 @@ import (
 // an empty queue. Every field is guarded by the mutex of its owner.
 type Queue[V any] struct {
 	head, tail *node[V]
-	n          int
+	n          int32
 	free       *node[V] // linked through next, so that waiting allocates nothing
-	nfree      int
+	nfree      int32
 }
 
 // maxFree bounds the nodes a queue keeps for re-use.
@@ -26,6 +26,7 @@ type node[V any] struct {
 	next, prev *node[V]
 	err        error
 	done       bool // granted or failed; the node is out of the queue
+	look       bool // nudged: to ask take for itself when it is the head
 	host       Host // the task that waits; nil: a goroutine
 	// A goroutine whose ctx can be canceled waits on ch, made for this one wait:
 	// a channel belongs to the synctest bubble it was made in, so none is pooled.
@@ -40,7 +41,10 @@ func (n *node[V]) wake() {
 	case n.host != nil:
 		n.host.Wake()
 	case n.ch != nil:
-		n.ch <- struct{}{} // buffered; a node is woken once
+		select {
+		case n.ch <- struct{}{}:
+		default: // woken already, and it looks at everything
+		}
 	default:
 		n.cond.Signal()
 	}
@@ -70,6 +74,15 @@ func (q *Queue[V]) WaitLocked(ctx context.Context, mu *sync.Mutex, v V, take fun
 	n := q.get()
 	n.v = v
 	return q.block(ctx, mu, n, take)
+}
+
+// WaitOwn is WaitLocked for a call that was given no ctx: that of the task that waits ends it,
+// and nothing does on a goroutine. The host is the task that calls, if the caller knows
+// it, else nil.
+func (q *Queue[V]) WaitOwn(host Host, mu *sync.Mutex, v V, take func(*V) (bool, error)) (V, error) {
+	n := q.get()
+	n.v, n.host = v, host
+	return q.block(nil, mu, n, take)
 }
 
 // Try is Wait for a caller that does not want to wait.
@@ -104,40 +117,80 @@ func ask[V any](mu *sync.Mutex, take func(*V) (bool, error), v *V) (bool, error)
 // block queues n and waits until it is granted, failed or given up. The mutex
 // is held at the call and free at the return.
 func (q *Queue[V]) block(ctx context.Context, mu *sync.Mutex, n *node[V], take func(*V) (bool, error)) (V, error) {
-	host := self(mu)
-	n.host = host
+	host := n.host
+	if host == nil {
+		host = self(mu)
+		n.host = host
+	}
 	q.push(n)
 	if host != nil {
+		if ctx == nil {
+			ctx = host.Context()
+		}
 		return q.suspend(ctx, mu, n, take)
 	}
-	mu.Unlock()
-	done := ctx.Done() // may be the caller's code: not under the lock
-	mu.Lock()
+	var done <-chan struct{}
+	if ctx != nil {
+		mu.Unlock()
+		done = ctx.Done() // may be the caller's code: not under the lock
+		mu.Lock()
+	}
 	if done == nil {
 		n.cond.L = mu
-		for !n.done {
-			n.cond.Wait()
+	} else if !n.done {
+		n.ch = make(chan struct{}, 1)
+	}
+	for !n.done {
+		if n.look && q.head == n {
+			if v, err, ok := q.takeHead(mu, n, take); ok {
+				return v, err
+			}
 		}
-		return q.finish(mu, n)
+		if done == nil {
+			n.cond.Wait()
+			continue
+		}
+		mu.Unlock()
+		ended := false
+		select {
+		case <-n.ch:
+		case <-done:
+			ended = true
+		}
+		err := ctx.Err()
+		if err == nil && ended {
+			err = context.Canceled // a nil result would say granted
+		}
+		mu.Lock()
+		if err != nil && !n.done {
+			return q.quit(mu, n, take, err)
+		}
 	}
-	if n.done {
-		return q.finish(mu, n)
+	return q.finish(mu, n)
+}
+
+// takeHead lets the head ask take, on its own goroutine. The mutex is held at the call, and at
+// the return if the answer is no.
+func (q *Queue[V]) takeHead(mu *sync.Mutex, n *node[V], take func(*V) (bool, error)) (v V, err error, ok bool) {
+	n.look = false
+	q.unlink(n) // if take panics, it is gone
+	ok, err = ask(mu, take, &n.v)
+	if !ok {
+		n.next = q.head
+		if q.head == nil {
+			q.tail = n
+		} else {
+			q.head.prev = n
+		}
+		q.head = n
+		q.n++
+		return v, nil, false
 	}
-	n.ch = make(chan struct{}, 1)
+	v = n.v
+	q.put(n)
+	q.settle(mu, take)
 	mu.Unlock()
-	select {
-	case <-n.ch:
-	case <-done:
-	}
-	err := ctx.Err()
-	if err == nil {
-		err = context.Canceled // Done is closed: a nil result would say granted
-	}
-	mu.Lock()
-	if n.done {
-		return q.finish(mu, n)
-	}
-	return q.quit(mu, n, take, err)
+	return v, err, true
 }
 
 // suspend is block for a task. The mutex is held at the call.
@@ -170,6 +223,11 @@ func (q *Queue[V]) await(ctx context.Context, mu *sync.Mutex, n *node[V], take f
 		if err != nil {
 			v, err = q.quit(mu, n, take, err)
 			return v, err, refused
+		}
+		if n.look && q.head == n {
+			if v, err, ok := q.takeHead(mu, n, take); ok {
+				return v, err, false
+			}
 		}
 		mu.Unlock()
 		host.Suspend(q)
@@ -234,6 +292,20 @@ func (q *Queue[V]) settle(mu *sync.Mutex, take func(*V) (bool, error)) int {
 	return granted
 }
 
+// Nudge makes the head ask take for itself, where it runs, and then those behind it as Settle does.
+// It is Settle for a take function that costs much. It reports whether there was a head.
+func (q *Queue[V]) Nudge() bool {
+	n := q.head
+	if n == nil {
+		return false
+	}
+	if !n.look {
+		n.look = true
+		n.wake()
+	}
+	return true
+}
+
 // Grant lets the head go. It reports whether there was one.
 func (q *Queue[V]) Grant() bool {
 	if q.head == nil {
@@ -274,7 +346,7 @@ func (q *Queue[V]) First() *V {
 }
 
 // Len returns the number of waiters.
-func (q *Queue[V]) Len() int { return q.n }
+func (q *Queue[V]) Len() int { return int(q.n) }
 
 // All iterates over what the waiters brought, in order of arrival.
 func (q *Queue[V]) All() iter.Seq[V] {
@@ -334,7 +406,7 @@ func (q *Queue[V]) put(n *node[V]) {
 		return
 	}
 	var zero V
-	n.v, n.err, n.done, n.host, n.ch = zero, nil, false, nil, nil
+	n.v, n.err, n.done, n.look, n.host, n.ch = zero, nil, false, false, nil, nil
 	n.next, q.free = q.free, n
 	q.nfree++
 }

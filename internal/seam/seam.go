@@ -73,7 +73,8 @@ type FD interface {
 // callbacks.
 type Latch interface {
 	// Ready says that reading or writing may succeed now; hup, that the peer has
-	// closed its side at least.
+	// closed its side at least, that an error is pending or that urgent data has come: a short
+	// read does not mean from now on that all is read.
 	Ready(read, write, hup bool)
 	// Closed says that the dispatcher is closed: no call of Ready follows.
 	Closed()
@@ -86,6 +87,7 @@ type Tasks interface {
 	Abandon()            // every further wait of a task fails at once
 	Left() []string      // where the tasks that are left were made
 	Release()            // ends the idle coroutines
+	Simulate(s *Sim)     // is told of each Loop.Simulate
 }
 
 // Settings is the part of dispatch.Config that core looks after.

@@ -81,6 +81,14 @@ func (h *Heap) Pop(now int64) Timed {
 	return v
 }
 
+// Clear disarms all timers.
+func (h *Heap) Clear() {
+	for i := range h.items {
+		h.items[i].t.index = 0
+	}
+	h.items = nil
+}
+
 func (h *Heap) removeAt(i int) {
 	last := len(h.items) - 1
 	h.items[i].t.index = 0

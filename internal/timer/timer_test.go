@@ -106,3 +106,21 @@ func TestMillion(t *testing.T) {
 		t.Fatal("timers left over")
 	}
 }
+
+func TestClear(t *testing.T) {
+	var h timer.Heap
+	alarms := make([]alarm, 10)
+	for i := range alarms {
+		h.Add(&alarms[i], int64(i))
+	}
+	h.Clear()
+	for i := range alarms {
+		if alarms[i].t.Armed() || h.Remove(&alarms[i].t) {
+			t.Fatalf("timer %d is armed after Clear", i)
+		}
+	}
+	h.Add(&alarms[3], 7)
+	if h.Len() != 1 || h.Pop(7) != timer.Timed(&alarms[3]) {
+		t.Fatal("the heap cannot be used after Clear")
+	}
+}

@@ -1,0 +1,178 @@
+package dispatch_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/seed-1e54c410/turnstile/dispatch"
+	"github.com/seed-1e54c410/turnstile/internal/poll"
+)
+
+// ring is the least that a FIFO of functions can be.
+type ring struct {
+	buf        []func()
+	head, tail uint
+}
+
+func (r *ring) put(fn func()) {
+	r.buf[r.tail%uint(len(r.buf))] = fn
+	r.tail++
+}
+
+func (r *ring) run() {
+	for end := r.tail; r.head != end; r.head++ {
+		i := r.head % uint(len(r.buf))
+		fn := r.buf[i]
+		r.buf[i] = nil
+		fn()
+	}
+}
+
+// BenchmarkCallSoon queues 1000 callbacks and runs them: from outside between turns, or each
+// from within the one before it in the turn before.
+func BenchmarkCallSoon(b *testing.B) {
+	const n = 1000
+	count := 0
+	fn := func() { count++ }
+	b.Run("from=outside/impl=dispatch", func(b *testing.B) {
+		d := open(b, dispatch.Config{})
+		b.ReportAllocs()
+		for b.Loop() {
+			for range n {
+				d.CallSoon(fn)
+			}
+			_, _ = d.Poll(0)
+		}
+	})
+	b.Run("from=outside/impl=ring", func(b *testing.B) {
+		r := ring{buf: make([]func(), 1024)}
+		b.ReportAllocs()
+		for b.Loop() {
+			for range n {
+				r.put(fn)
+			}
+			r.run()
+		}
+	})
+	b.Run("from=callback/impl=dispatch", func(b *testing.B) {
+		d := open(b, dispatch.Config{})
+		ctx, cancel := context.WithCancel(context.Background())
+		turns := 0
+		var again func()
+		again = func() {
+			if turns < b.N {
+				d.CallSoon(again)
+			}
+		}
+		d.CallSoon(func() {
+			for range n {
+				d.CallSoon(again)
+			}
+			var counts func()
+			counts = func() {
+				if turns++; turns == b.N {
+					cancel()
+					return
+				}
+				d.CallSoon(counts)
+			}
+			d.CallSoon(counts)
+		})
+		b.ReportAllocs()
+		b.ResetTimer()
+		_ = d.Run(ctx)
+	})
+	b.Run("from=callback/impl=ring", func(b *testing.B) {
+		r := ring{buf: make([]func(), 1024)}
+		turns := 0
+		var again func()
+		again = func() {
+			if turns < b.N {
+				r.put(again)
+			}
+		}
+		for range n {
+			r.put(again)
+		}
+		b.ReportAllocs()
+		b.ResetTimer()
+		for ; turns < b.N; turns++ {
+			r.run()
+		}
+	})
+}
+
+// BenchmarkTimer arms a timer and stops it, while others are armed.
+func BenchmarkTimer(b *testing.B) {
+	fn := func() {}
+	for _, live := range []int{1, 1000} {
+		b.Run(fmt.Sprintf("live=%d/impl=dispatch", live), func(b *testing.B) {
+			d := open(b, dispatch.Config{})
+			for i := range live {
+				d.AfterFunc(time.Hour+time.Duration(i)*time.Second, fn)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				d.AfterFunc(30*time.Minute, fn).Stop()
+			}
+		})
+		b.Run(fmt.Sprintf("live=%d/impl=time", live), func(b *testing.B) {
+			for i := range live {
+				t := time.AfterFunc(time.Hour+time.Duration(i)*time.Second, fn)
+				defer t.Stop()
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				time.AfterFunc(30*time.Minute, fn).Stop()
+			}
+		})
+	}
+}
+
+// BenchmarkWake is the way to a loop that sleeps, and back: there with Post, or a channel
+// for its peer; back with a channel.
+func BenchmarkWake(b *testing.B) {
+	run := func(name string, cfg dispatch.Config, watch bool) {
+		b.Run("impl="+name, func(b *testing.B) {
+			d := open(b, cfg)
+			if watch {
+				watchNothing(b, d)
+			}
+			stop := start(b, d)
+			back := make(chan struct{}, 1)
+			fn := func() { back <- struct{}{} }
+			b.ReportAllocs()
+			for b.Loop() {
+				_ = d.Post(fn)
+				<-back
+			}
+			stop()
+		})
+	}
+	run("dispatch", dispatch.Config{}, false)
+	for _, backend := range poll.Backends() {
+		if backend != "poll" { // it can only block
+			run(backend+"-park", dispatch.Config{Backend: backend}, true)
+		}
+		run(backend+"-block", dispatch.Config{Backend: backend, Wait: dispatch.WaitBlock}, true)
+	}
+	b.Run("impl=chan", func(b *testing.B) {
+		there, back := make(chan func(), 1), make(chan struct{}, 1)
+		go func() {
+			for fn := range there {
+				fn()
+			}
+			close(back)
+		}()
+		fn := func() { back <- struct{}{} }
+		b.ReportAllocs()
+		for b.Loop() {
+			there <- fn
+			<-back
+		}
+		close(there)
+		<-back
+	})
+}

@@ -1,0 +1,130 @@
+package dispatch
+
+import (
+	"time"
+
+	"github.com/seed-1e54c410/turnstile/internal/poll"
+	"github.com/seed-1e54c410/turnstile/internal/seam"
+	"github.com/seed-1e54c410/turnstile/internal/timer"
+)
+
+// seamLoop is a Dispatcher as package core and transport see it.
+type seamLoop Dispatcher
+
+func init() {
+	seam.Of = func(d any) seam.Loop { return (*seamLoop)(d.(*Dispatcher)) }
+}
+
+func (l *seamLoop) d() *Dispatcher { return (*Dispatcher)(l) }
+
+func (l *seamLoop) Ready(r seam.Runnable) {
+	l.mu.Lock()
+	if l.state != closed {
+		l.d().push(r)
+	}
+	l.mu.Unlock()
+}
+
+func (l *seamLoop) ReadyHere(r seam.Runnable) {
+	if l.mail.Load() {
+		l.Ready(r)
+		return
+	}
+	l.soon = append(l.soon, r)
+}
+
+func (l *seamLoop) Post(r seam.Runnable) bool { return l.d().post(r) }
+
+func (l *seamLoop) Hold(n int) { l.d().hold(n) }
+
+func (l *seamLoop) Now() int64 { return l.d().clock() }
+
+func (l *seamLoop) Time(now int64) time.Time { return l.d().at(now) }
+
+func (l *seamLoop) Arm(v seam.TimedRunnable, when int64) {
+	l.mu.Lock()
+	l.d().arm(v, when)
+	l.mu.Unlock()
+}
+
+func (l *seamLoop) Disarm(t *timer.Timer) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	was := l.timers.Remove(t)
+	l.d().gone()
+	return was
+}
+
+func (l *seamLoop) RunUntil(done func() bool) error { return l.d().runUntil(done) }
+
+func (l *seamLoop) Settings() *seam.Settings { return &l.settings }
+
+func (l *seamLoop) Dispatcher() any { return l.d() }
+
+func (l *seamLoop) Sim() *seam.Sim { return l.sim }
+
+func (l *seamLoop) Simulate(s *seam.Sim) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.sim = s
+	if l.tasks != nil {
+		l.tasks.Simulate(s)
+	}
+}
+
+func (l *seamLoop) Tasks(mk func() seam.Tasks) seam.Tasks {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.tasks == nil {
+		l.tasks = mk() // asks for nothing that takes the mutex
+	}
+	return l.tasks
+}
+
+// Attach puts fd into operation mode.
+func (l *seamLoop) Attach(fd uintptr, h seam.Latch) (seam.FD, error) {
+	d := l.d()
+	x := &d.io
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	i, err := d.add(FD(fd))
+	if err != nil {
+		return nil, err
+	}
+	s := &x.slots[i]
+	if err := x.poller.Add(int(fd), s.tag(i), poll.Read|poll.Write, poll.Edge); err != nil {
+		d.drop(i)
+		return nil, err
+	}
+	s.latch = h
+	return &latched{d: d, fd: int(fd), slot: i, gen: s.gen, poller: x.poller}, nil
+}
+
+// latched is a descriptor in operation mode.
+type latched struct {
+	d      *Dispatcher
+	fd     int
+	slot   uint32
+	gen    uint32
+	poller poll.Poller
+}
+
+func (f *latched) Arm(read, write bool) error {
+	var m poll.Mode
+	if read {
+		m |= poll.Read
+	}
+	if write {
+		m |= poll.Write
+	}
+	return f.poller.Arm(f.fd, m)
+}
+
+func (f *latched) Detach() {
+	x := &f.d.io
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if s := &x.slots[f.slot]; s.used && s.gen == f.gen {
+		f.d.drop(f.slot)
+	}
+}

@@ -1,0 +1,322 @@
+package dispatch
+
+import (
+	"context"
+	"math"
+	"runtime"
+	"time"
+
+	"github.com/seed-1e54c410/turnstile/internal/gid"
+	"github.com/seed-1e54c410/turnstile/internal/park"
+	"github.com/seed-1e54c410/turnstile/internal/seam"
+)
+
+// askEvery is how many callbacks may run before the clock and the operating system
+// are asked again.
+const askEvery = 64
+
+// yieldEvery is how many nanoseconds a busy loop keeps its P. The scheduler takes the
+// P away from a goroutine that has kept it for 10 ms whenever it finds it in a system call, which
+// costs a loop a third of its speed; one that yields it leaves alone. It also lets
+// goroutines run that wait for this P. But where a P is idle each yield wakes its
+// thread, for some microseconds.
+const yieldEvery = 200_000
+
+// Poll makes one turn, in which it sleeps for at most timeout until there is something
+// to do, for ever if timeout is negative. It returns the number of callbacks that
+// have run.
+//
+// It returns ErrIdle if nothing is pending, ErrRunning if it is called in a callback or
+// task or while another goroutine turns the dispatcher, and ErrClosed after Close. The
+// panic of a callback leaves Poll as it is; those behind it run in the next turn.
+func (d *Dispatcher) Poll(timeout time.Duration) (int, error) {
+	if err := d.enter(); err != nil {
+		return 0, err
+	}
+	defer d.leave()
+	if d.Pending() == 0 {
+		return 0, ErrIdle
+	}
+	n, err := d.turn(int64(timeout), true)
+	if d.ending() {
+		d.shutdown()
+		return n, ErrClosed
+	}
+	if d.Pending() == 0 {
+		d.release()
+	}
+	return n, err
+}
+
+// Run makes turns until ctx is done, and returns ctx.Err(), or until the
+// dispatcher is closed, and returns nil. With nothing to do it sleeps until another
+// goroutine gives it something. It returns ErrRunning and ErrClosed as Poll does.
+func (d *Dispatcher) Run(ctx context.Context) error {
+	if err := d.enter(); err != nil {
+		return err
+	}
+	defer d.leave()
+	defer d.release()
+	stop := context.AfterFunc(ctx, d.interrupt)
+	defer stop()
+	for !d.ending() {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if _, err := d.turn(-1, false); err != nil {
+			return err
+		}
+	}
+	d.shutdown()
+	return nil
+}
+
+// runUntil is Run until done answers true.
+func (d *Dispatcher) runUntil(done func() bool) error {
+	if err := d.enter(); err != nil {
+		return err
+	}
+	defer d.leave()
+	defer d.release()
+	for !done() && !d.ending() {
+		if _, err := d.turn(-1, false); err != nil {
+			return err
+		}
+	}
+	if !d.ending() {
+		return nil
+	}
+	d.shutdown()
+	if !done() {
+		return ErrClosed
+	}
+	return nil
+}
+
+// enter makes the calling goroutine that of the loop.
+func (d *Dispatcher) enter() error {
+	if park.Current() != nil {
+		return ErrRunning
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch {
+	case d.state != open:
+		return ErrClosed
+	case d.turning:
+		return ErrRunning
+	}
+	d.take()
+	return nil
+}
+
+// take is the second half of enter. The mutex is held.
+func (d *Dispatcher) take() {
+	d.turning = true
+	d.self.Enter()
+	d.loop.Store(gid.Current())
+	d.since = askEvery // ask in the first turn
+	d.nudged = false
+}
+
+func (d *Dispatcher) leave() {
+	d.self.Leave()
+	d.loop.Store(0)
+	d.sleep = sleeper{}
+	d.mu.Lock()
+	d.turning = false
+	d.taken.Store(int64(len(d.ready) - d.next + len(d.soon)))
+	d.changed.Broadcast()
+	d.mu.Unlock()
+}
+
+func (d *Dispatcher) ending() bool { return d.stopping.Load() }
+
+// interrupt makes the loop look around.
+func (d *Dispatcher) interrupt() {
+	d.mu.Lock()
+	d.nudge()
+	d.mu.Unlock()
+}
+
+// turn is one turn, as the package comment numbers it. It sleeps for at most
+// limit nanoseconds, for ever if limit is negative.
+func (d *Dispatcher) turn(limit int64, ask bool) (int, error) {
+	d.join() // 1, 2
+	if len(d.ready) == d.next || d.since >= askEvery || ask {
+		if err := d.ask(limit, ask); err != nil { // 3, 4
+			return 0, err
+		}
+		d.join() // 5
+		d.expire()
+		if len(d.ready) == d.next {
+			d.joinIdle() // 6
+		}
+	}
+	n := len(d.ready) - d.next
+	d.count()
+	if d.sim != nil {
+		return d.simulate()
+	}
+	for range n { // 7
+		r := d.ready[d.next]
+		d.ready[d.next] = nil
+		d.next++
+		d.since++
+		r.RunReady()
+	}
+	return n, nil
+}
+
+// join moves what was posted to the FIFO. Timers come with the reading of the clock: without
+// it none can have expired that had not before.
+func (d *Dispatcher) join() {
+	if len(d.soon) > 0 {
+		d.ready, d.soon = d.merge(d.ready, d.soon)
+	}
+	if d.mail.Load() {
+		d.mu.Lock()
+		d.ready, d.posted = d.merge(d.ready, d.posted)
+		d.mail.Store(false)
+		d.count()
+		d.mu.Unlock()
+	}
+}
+
+// count tells Pending what is in the FIFO. Whoever moves something there from what the mutex
+// guards still holds it, so that nobody sees it in neither place.
+func (d *Dispatcher) count() {
+	if n := int64(len(d.ready) - d.next); n != d.taken.Load() {
+		d.taken.Store(n)
+	}
+}
+
+// merge appends more to the FIFO, and returns that and an empty slice in place of more.
+func (d *Dispatcher) merge(ready, more []seam.Runnable) (_, _ []seam.Runnable) {
+	if d.next < len(ready) {
+		ready = append(ready, more...)
+		clear(more)
+		return ready, more[:0]
+	}
+	d.next = 0
+	if cap(ready) > 4096 && len(more) < 1024 {
+		return more, nil // let go of what a burst has left behind
+	}
+	return more, ready[:0]
+}
+
+// expire moves the timers that are due to the FIFO.
+func (d *Dispatcher) expire() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for v := d.timers.Pop(d.now); v != nil; v = d.timers.Pop(d.now) {
+		if f, ok := v.(*firing); ok {
+			f.due = true
+		}
+		d.enqueue(v.(seam.Runnable))
+	}
+	d.count()
+}
+
+// enqueue appends r to the FIFO.
+func (d *Dispatcher) enqueue(r seam.Runnable) {
+	if d.next == len(d.ready) {
+		d.ready, d.next = d.ready[:0], 0
+	}
+	d.ready = append(d.ready, r)
+}
+
+// joinIdle moves one idle callback to the FIFO.
+func (d *Dispatcher) joinIdle() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.idle) > 0 {
+		d.enqueue(d.idle[0])
+		d.idle[0] = nil
+		d.idle = d.idle[1:]
+		d.count()
+	}
+}
+
+// ask reads the clock and asks the operating system, and sleeps if there is
+// nothing to do. In Poll it does not sleep if nothing is pending.
+func (d *Dispatcher) ask(limit int64, polling bool) error {
+	d.since = 0
+	d.now = d.clock()
+	d.expire() // 2
+	if d.io.always.Load() > 0 {
+		d.io.readyAlways(d)
+	}
+	busy := len(d.ready) > d.next
+	d.mu.Lock()
+	next, armed := d.timers.Next()
+	simulated := d.sim != nil && d.sim.Sleep != nil
+	d.polling = polling
+	if limit == 0 || busy || len(d.posted) > 0 || len(d.idle) > 0 || d.nudged || polling && d.nothing() {
+		d.nudged = false
+		d.mu.Unlock()
+		if simulated {
+			return nil
+		}
+		if d.now-d.yielded > yieldEvery {
+			d.yielded = d.now
+			runtime.Gosched()
+		}
+		return d.askNow()
+	}
+	if simulated {
+		d.mu.Unlock()
+		if limit > 0 && (!armed || next-d.now > limit) {
+			next, armed = later(d.now, limit), true
+		}
+		if !d.sim.Sleep(next, armed) {
+			return ErrStuck
+		}
+		d.now = d.clock()
+		return nil
+	}
+	wait := int64(math.MaxInt64)
+	if limit > 0 {
+		wait = limit
+	}
+	if armed {
+		wait = min(wait, next-d.now)
+	}
+	if wait == math.MaxInt64 {
+		wait = -1
+	}
+	err := d.doze(wait) // unlocks
+	d.now = d.clock()
+	d.yielded = d.now
+	return err
+}
+
+// simulate is the last stage of a turn in a simulation that chooses.
+func (d *Dispatcher) simulate() (int, error) {
+	n := 0
+	for {
+		if d.sim.Choose != nil {
+			d.now = d.clock()
+			d.join()
+			d.expire()
+		}
+		left := len(d.ready) - d.next
+		if left == 0 {
+			return n, nil
+		}
+		i := d.next
+		if left > 1 && d.sim.Choose != nil {
+			i += d.sim.Choose(left)
+		}
+		r := d.ready[i]
+		copy(d.ready[d.next+1:i+1], d.ready[d.next:i])
+		d.ready[d.next] = nil
+		d.next++
+		d.since++
+		n++
+		r.RunReady()
+		if d.sim.Step != nil {
+			d.sim.Step()
+		}
+	}
+}
