@@ -13,9 +13,10 @@ import (
 // exempt lists the exported types that need no example, with the reason:
 // "folder.Type": "why".
 var exempt = map[string]string{
-	"event.Stats": "a snapshot that AsyncEvent.Stats returns",
-	"lock.Stats":  "a snapshot that AsyncLock.Stats returns",
-	"queue.Stats": "a snapshot that AsyncQueue.Stats returns",
+	"event.Stats":  "a snapshot that AsyncEvent.Stats returns",
+	"lock.Stats":   "a snapshot that AsyncLock.Stats returns",
+	"queue.Stats":  "a snapshot that AsyncQueue.Stats returns",
+	"stream.Stats": "a snapshot that FutureStream.Stats returns",
 }
 
 func TestExamples(t *testing.T) { report(t, checkExamples(repository(t), exempt)) }

@@ -1,0 +1,239 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"log"
+
+	"github.com/seed-1e54c410/turnstile/dispatch"
+)
+
+// Async runs fn at once, inside the call, up to its first wait: hold no lock that fn takes.
+// It returns the future of what fn returns.
+//
+// That is so when it is called on the loop of ctx's dispatcher, in a task or a callback, and fn then
+// runs as a task of that dispatcher. Called from elsewhere, or deep inside other
+// calls of Async, it queues the task behind what is ready. Where ctx belongs to no
+// dispatcher, fn runs on a goroutine of its own; see [On].
+//
+// The ctx that fn gets is the task's own. It is canceled when ctx is, or the future; it ends with
+// the task, with ErrTaskEnded as its cause. Tasks that were started with it, or with a ctx
+// that this package has derived from it, go on then, under the ctx above. What the standard
+// library has derived from it ends, and so do tasks that were started with that.
+//
+// A function always runs, even if ctx is done already: what it was handed is in its
+// care. Only on a dispatcher that closes it does not: the future fails with
+// dispatch.ErrClosed.
+//
+// If fn panics the future fails with a *[PanicError]; if it calls runtime.Goexit,
+// with ErrGoexit. If the task was canceled and fn returns an error that is
+// context.Canceled, the future is canceled, with a *[CanceledError]. What fn returns
+// otherwise is the outcome.
+//
+// fn must not wait between runtime.LockOSThread and UnlockOSThread, nor in a callback from
+// C: use [Blocking] there.
+func Async[T any](ctx context.Context, fn func(ctx context.Context) (T, error)) *Future[T] {
+	a := &async[T]{fn: fn}
+	a.future.task = &a.task
+	a.start(ctx, a)
+	return &a.future
+}
+
+// async is a task with its future, in one piece of memory.
+type async[T any] struct {
+	task
+	future Future[T]
+	fn     func(ctx context.Context) (T, error)
+}
+
+// exec leaves the outcome in the future, where nobody reads it before done says so.
+func (a *async[T]) exec(ctx context.Context) { a.future.val, a.future.err = a.fn(ctx) }
+
+func (a *async[T]) done() {
+	a.fn = nil
+	a.future.settle()
+}
+
+func (a *async[T]) fail(err error) {
+	var zero T
+	a.fn = nil
+	a.future.finish(StateFailed, zero, err)
+}
+
+func (a *async[T]) place() string { return placeOf(a.fn) }
+
+// Task is a function that runs on a dispatcher, or on a goroutine of its own. It
+// is made by [Start].
+type Task struct {
+	future *Future[struct{}]
+}
+
+// Start is [Async] for a function without a value.
+func Start(ctx context.Context, fn func(ctx context.Context) error) *Task {
+	s := &started{fn: fn}
+	s.future.task = &s.task
+	s.handle.future = &s.future
+	s.start(ctx, s)
+	return &s.handle
+}
+
+// started is async for Start.
+type started struct {
+	task
+	handle Task
+	future Future[struct{}]
+	fn     func(ctx context.Context) error
+}
+
+func (s *started) exec(ctx context.Context) { s.future.err = s.fn(ctx) }
+
+func (s *started) done() {
+	s.fn = nil
+	s.future.settle()
+}
+
+func (s *started) fail(err error) {
+	s.fn = nil
+	s.future.finish(StateFailed, struct{}{}, err)
+}
+
+func (s *started) place() string { return placeOf(s.fn) }
+
+// Wait waits for the end of the task and returns its error, as [Future.Await] does.
+func (t *Task) Wait(ctx context.Context) error {
+	_, err := t.future.Await(ctx)
+	return err
+}
+
+// Cancel asks for the end of the task, see [Future.CancelCause].
+func (t *Task) Cancel() bool { return t.future.Cancel() }
+
+// CancelCause asks for the end of the task, see [Future.CancelCause].
+func (t *Task) CancelCause(cause error) bool { return t.future.CancelCause(cause) }
+
+// CancelAndWait cancels the task and waits for its end, see [Future.CancelAndWait].
+func (t *Task) CancelAndWait(ctx context.Context) error { return t.future.CancelAndWait(ctx) }
+
+// State returns the state of the task, which is that of its future.
+func (t *Task) State() State { return t.future.State() }
+
+// Finished reports whether the task has ended.
+func (t *Task) Finished() bool { return t.future.Finished() }
+
+// Err returns the error of a task that has ended with one, else nil.
+func (t *Task) Err() error { return t.future.Err() }
+
+// Done returns a channel that is closed when the task has ended, for select.
+func (t *Task) Done() <-chan struct{} { return t.future.Done() }
+
+func (t *Task) ended() *promise { return &t.future.promise }
+
+// Spawn is [Start] for a task that nobody waits for. Its error goes to
+// dispatch.Config.Unhandled, unless it only says that the task was canceled: an error that is
+// Canceled, DeadlineExceeded or dispatch.ErrClosed after ctx has ended. Where
+// Unhandled is nil the error is logged, with the place of fn, and a panic leaves
+// the call that runs the loop, as a *[PanicError].
+//
+// The task is canceled when ctx is; see [Detach] for one that is not.
+func Spawn(ctx context.Context, fn func(ctx context.Context) error) {
+	s := &spawned{fn: fn}
+	s.start(ctx, s)
+}
+
+type spawned struct {
+	task
+	fn  func(ctx context.Context) error
+	err error
+}
+
+func (s *spawned) exec(ctx context.Context) { s.err = s.fn(ctx) }
+
+func (s *spawned) done() {
+	if s.err != nil {
+		s.fail(s.err)
+	}
+	s.fn, s.err = nil, nil
+}
+
+func (s *spawned) fail(err error) {
+	if e := s.over.Load(); e != nil && e != errEnded && (errors.Is(err, context.Canceled) ||
+		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, dispatch.ErrClosed)) {
+		return
+	}
+	u := &unhandled{err: err, place: s.place()}
+	if s.sched == nil {
+		u.RunReady()
+		return
+	}
+	u.report = s.sched.loop.Settings().Unhandled
+	s.sched.loop.Ready(u)
+}
+
+func (s *spawned) place() string { return placeOf(s.fn) }
+
+// unhandled is an error that nobody waits for.
+type unhandled struct {
+	err    error
+	place  string
+	report func(error)
+}
+
+func (u *unhandled) RunReady() {
+	_, panicked := errors.AsType[*PanicError](u.err)
+	switch {
+	case u.report != nil:
+		u.report(u.err)
+	case panicked:
+		panic(u.err)
+	default:
+		log.Printf("core: task %s: %v", u.place, u.err)
+	}
+}
+
+// On returns a ctx with which Async, Start and Spawn start their tasks on d, from any
+// goroutine.
+func On(ctx context.Context, d *dispatch.Dispatcher) context.Context {
+	return onCtx{ctx, schedFor(d)}
+}
+
+type onCtx struct {
+	context.Context
+	sched *sched
+}
+
+// Value answers for the dispatcher.
+func (c onCtx) Value(key any) any {
+	if key == (schedKey{}) {
+		return c.sched
+	}
+	return c.Context.Value(key)
+}
+
+// DispatcherOf returns the dispatcher that Async would start a task of ctx on,
+// nil if that would be a goroutine.
+func DispatcherOf(ctx context.Context) *dispatch.Dispatcher {
+	s := schedOf(ctx)
+	if s == nil {
+		return nil
+	}
+	return s.loop.Dispatcher().(*dispatch.Dispatcher)
+}
+
+// Detach returns a ctx with the values and the dispatcher of ctx that does not end when ctx
+// does, for a task that is to outlive those that started it: it is canceled when
+// the main function of Run returns, or the dispatcher closes.
+func Detach(ctx context.Context) context.Context { return shielded(ctx) }
+
+// Shield returns a ctx with the values and the dispatcher of ctx, but without its end and
+// deadline, for cleaning up in a task that was canceled.
+func Shield(ctx context.Context) context.Context { return shielded(ctx) }
+
+func shielded(ctx context.Context) context.Context {
+	if scopeOf(ctx) == nil {
+		return context.WithoutCancel(ctx)
+	}
+	s := &scope{}
+	s.place(ctx, schedOf(ctx))
+	s.deadline, s.cut = nil, true
+	return s
+}

@@ -1,0 +1,164 @@
+package core
+
+import (
+	"context"
+	"sync"
+
+	"github.com/seed-1e54c410/turnstile/dispatch"
+	"github.com/seed-1e54c410/turnstile/internal/gid"
+	"github.com/seed-1e54c410/turnstile/internal/park"
+	"github.com/seed-1e54c410/turnstile/internal/seam"
+	xsync "github.com/seed-1e54c410/turnstile/sync"
+)
+
+// maxNested is how deep tasks that start tasks are run inside each other. What is deeper is
+// queued: a task that starts its successor and ends must not pile up coroutines.
+const maxNested = 64
+
+// sched is what core knows of one dispatcher. All but loop and blocking is used
+// on the loop only.
+type sched struct {
+	loop      seam.Loop
+	sim       *seam.Sim
+	first     *task // the tasks that have begun and not ended
+	live      int
+	idle      []*coroutine
+	nested    int
+	closing   *ending // Close has begun: no new tasks
+	abandoned bool    // Close is at its end: no more waits
+	burials   int     // coroutines that wait for their end, after a Goexit
+	parked    int     // coroutines that could not be ended
+
+	blocking struct { // functions of Blocking
+		mu    sync.Mutex
+		n     int
+		queue xsync.WaitQueue[struct{}]
+	}
+}
+
+// schedFor returns what core has attached to d.
+func schedFor(d *dispatch.Dispatcher) *sched {
+	loop := seam.Of(d)
+	return loop.Tasks(func() seam.Tasks { return &sched{loop: loop, sim: loop.Sim()} }).(*sched)
+}
+
+// here reports whether the caller runs on the loop of s, in a task or a callback; ctx is
+// a guess at the task.
+func (s *sched) here(ctx context.Context) bool {
+	if c, ok := ctx.(*scope); ok && c.task != nil && c.task.gid.Load() == gid.Current() {
+		return c.task.sched == s
+	}
+	g := park.Current()
+	return g != nil && g.Loop == s.loop.Dispatcher()
+}
+
+// begin runs a new task up to its first wait.
+func (s *sched) begin(t *task) {
+	s.link(t)
+	var c *coroutine
+	if n := len(s.idle); n > 0 {
+		c = s.idle[n-1]
+		s.idle[n-1] = nil
+		s.idle = s.idle[:n-1]
+	} else {
+		c = newCoroutine(s)
+	}
+	c.task, t.co = t, c
+	s.nested++
+	c.next()
+	s.nested--
+	if c.dead {
+		s.bury(c)
+	}
+}
+
+// keep puts c among the idle coroutines, unless they are enough.
+func (s *sched) keep(c *coroutine) bool {
+	if len(s.idle) >= s.loop.Settings().MaxIdleCoroutines {
+		return false
+	}
+	s.idle = append(s.idle, c)
+	return true
+}
+
+func (s *sched) link(t *task) {
+	if s.first != nil {
+		s.first.prevLive = t
+	}
+	t.nextLive, s.first = s.first, t
+	s.live++
+	if t.tree.sched == s {
+		t.tree.live++
+	}
+}
+
+func (s *sched) unlink(t *task) {
+	if t.prevLive == nil {
+		s.first = t.nextLive
+	} else {
+		t.prevLive.nextLive = t.nextLive
+	}
+	if t.nextLive != nil {
+		t.nextLive.prevLive = t.prevLive
+	}
+	t.nextLive, t.prevLive = nil, nil
+	s.live--
+	if t.tree.sched == s {
+		t.tree.live--
+	}
+}
+
+// cancelTree cancels the tasks of a tree, now and from now on.
+func (s *sched) cancelTree(tr *tree, e *ending) {
+	tr.over = e
+	for t := s.first; t != nil; t = t.nextLive {
+		if t.tree == tr {
+			t.end(e)
+		}
+	}
+}
+
+// Live implements seam.Tasks; a coroutine that is being ended counts as a task.
+func (s *sched) Live() int { return s.live + s.burials }
+
+// CancelAll implements seam.Tasks.
+func (s *sched) CancelAll(cause error) {
+	s.closing = &ending{context.Canceled, cause}
+	for t := s.first; t != nil; t = t.nextLive {
+		t.end(s.closing)
+	}
+}
+
+// Abandon implements seam.Tasks.
+func (s *sched) Abandon() {
+	s.abandoned = true
+	for t := s.first; t != nil; t = t.nextLive {
+		t.Wake()
+	}
+}
+
+// Left implements seam.Tasks.
+func (s *sched) Left() []string { return s.left(nil) }
+
+// left tells where the functions are of the tasks of a tree, nil for all.
+func (s *sched) left(tr *tree) []string {
+	var left []string
+	for t := s.first; t != nil; t = t.nextLive {
+		if tr == nil || t.tree == tr {
+			left = append(left, t.body.place())
+		}
+	}
+	return left
+}
+
+// Simulate implements seam.Tasks.
+func (s *sched) Simulate(sim *seam.Sim) { s.sim = sim }
+
+// Release implements seam.Tasks.
+func (s *sched) Release() {
+	for i, c := range s.idle {
+		s.idle[i] = nil
+		c.stop()
+	}
+	s.idle = nil
+}
