@@ -5,12 +5,14 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/seed-1e54c410/turnstile/core"
 	"github.com/seed-1e54c410/turnstile/dispatch"
+	"github.com/seed-1e54c410/turnstile/event"
 	"github.com/seed-1e54c410/turnstile/lock"
 	"github.com/seed-1e54c410/turnstile/queue"
 )
@@ -207,6 +209,53 @@ func yielding(ctx context.Context) error {
 			reyielded += 2 // the Sleep is refused too
 		}
 	}
+}
+
+// A task that tries again for ever what its done ctx forbids gives way to others, and so does
+// not hold up Close for longer than its time. There is no bubble here: for one the
+// task would never come to rest.
+func TestCloseOfStubbornTask(t *testing.T) {
+	if !inSubprocess(t, "stubborn") {
+		out, err := subprocess(t, "TestCloseOfStubbornTask", "stubborn")
+		if err != nil {
+			t.Errorf("%v\n%s", err, out)
+		}
+		return
+	}
+	d, stop := looping(t, dispatch.Config{CloseTimeout: 50 * time.Millisecond})
+	on := core.On(t.Context(), d)
+	var ev event.AsyncEvent
+	var begun sync.WaitGroup
+	q := queue.New[int](1)
+	for _, try := range []func(ctx context.Context) error{
+		shared.Acquire,
+		ev.Wait,
+		func(ctx context.Context) error { return q.Put(ctx, 1) },
+		func(ctx context.Context) error { _, err := q.Get(ctx); return err },
+		func(ctx context.Context) error { return core.Sleep(ctx, time.Hour) },
+		core.Yield,
+		func(ctx context.Context) error { _, err := core.NewFuture[int]().Await(ctx); return err },
+		func(ctx context.Context) error {
+			_, err := core.Blocking(ctx, func(context.Context) (int, error) { return 0, nil })
+			return err
+		},
+	} {
+		begun.Add(1)
+		stubborn := func(ctx context.Context) error {
+			begun.Done()
+			for {
+				_ = try(ctx)
+			}
+		}
+		core.Spawn(on, stubborn)
+	}
+	begun.Wait()
+	err := stop()
+	ce, ok := errors.AsType[*dispatch.CloseError](err)
+	if !ok || len(ce.Tasks) != 8 {
+		t.Errorf("Close() = %v, want the names of 8 tasks", err)
+	}
+	exitNow(t)
 }
 
 // A task that tries again without an end while the dispatcher still serves waits is

@@ -162,7 +162,7 @@ func (l *limit) RunReady()           { l.late = true }
 func Blocking[T any](ctx context.Context, fn func(ctx context.Context) (T, error)) (T, error) {
 	var zero T
 	if err := ctx.Err(); err != nil {
-		return zero, err
+		return zero, park.Failed(err)
 	}
 	t := currentOf(ctx)
 	if t == nil {
@@ -224,7 +224,7 @@ func (s *sched) leaveBlocking() {
 // call, it returns ctx.Err().
 func Sleep(ctx context.Context, d time.Duration) error {
 	if err := ctx.Err(); err != nil {
-		return err
+		return park.Failed(err)
 	}
 	t := currentOf(ctx)
 	switch {
@@ -252,13 +252,13 @@ func Sleep(ctx context.Context, d time.Duration) error {
 func Yield(ctx context.Context) error {
 	t := currentOf(ctx)
 	if err := ctx.Err(); err != nil {
-		return err
+		return park.Failed(err)
 	}
 	switch {
 	case t == nil:
 		runtime.Gosched()
 	case t.sched.abandoned:
-		t.Refused()
+		t.Failed()
 		return dispatch.ErrClosed
 	default:
 		t.yielded = true

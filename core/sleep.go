@@ -34,8 +34,8 @@ func (a *alarm) RunReady() {
 // sleep waits until the alarm goes off.
 func (t *task) sleep(ctx context.Context, when int64) error {
 	err := t.doze(ctx, when)
-	if err != nil && t.Err() != nil {
-		t.Refused() // with nothing armed: it may not return
+	if err != nil {
+		t.Failed() // with nothing armed: it may not return
 	}
 	return err
 }

@@ -24,8 +24,9 @@ type task struct {
 	nextLive, prevLive *task // sched.first; loop only
 
 	// Loop only.
-	yielded bool  // in the FIFO by Yield
-	refused int32 // waits that failed since the dispatcher has closed
+	yielded bool   // in the FIFO by Yield
+	refused int32  // waits that failed since the dispatcher has closed
+	failed  uint32 // waits that have failed since the task was last suspended
 }
 
 // The states of a task.
@@ -220,6 +221,7 @@ func (t *task) Suspend(reason any) {
 		return
 	}
 	t.switchAway(reason)
+	t.failed = 0
 }
 
 // switchAway goes back to the loop until it resumes the task.
@@ -274,13 +276,30 @@ func (t *task) Err() error {
 	return nil
 }
 
-// Refused implements park.Host.
-func (t *task) Refused() {
+// patience is after how many failed waits in a row a task gives way to others: one that tries
+// again for ever must not hold the loop, least of all that of Close.
+const patience = 64
+
+// Failed implements park.Host.
+func (t *task) Failed() {
+	if !t.sched.abandoned {
+		if t.failed++; t.failed%patience == 0 {
+			t.giveWay()
+		}
+		return
+	}
 	t.refused++
 	for t.refused > maxRefused {
 		t.state.Store(queued) // no wake brings it back
 		t.switchAway(refused)
 	}
+}
+
+// giveWay lets everything else run that is ready.
+func (t *task) giveWay() {
+	t.yielded = true
+	t.sched.loop.ReadyHere(t)
+	t.switchAway(yielding)
 }
 
 // Context implements park.Host.

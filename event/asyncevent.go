@@ -15,6 +15,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/seed-1e54c410/turnstile/internal/park"
 	xsync "github.com/seed-1e54c410/turnstile/sync"
 )
 
@@ -39,7 +40,7 @@ type AsyncEvent struct {
 // first, or is done at the call, it returns ctx.Err().
 func (e *AsyncEvent) Wait(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
-		return err
+		return park.Failed(err)
 	}
 	if e.set.Load() {
 		return nil

@@ -15,6 +15,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/seed-1e54c410/turnstile/internal/park"
 	xsync "github.com/seed-1e54c410/turnstile/sync"
 )
 
@@ -56,7 +57,7 @@ const (
 // as it was.
 func (l *AsyncLock) Acquire(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
-		return err
+		return park.Failed(err)
 	}
 	if l.state.CompareAndSwap(unlocked, locked) {
 		return nil

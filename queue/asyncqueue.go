@@ -16,6 +16,7 @@ import (
 	"iter"
 	"sync"
 
+	"github.com/seed-1e54c410/turnstile/internal/park"
 	"github.com/seed-1e54c410/turnstile/internal/ring"
 	xsync "github.com/seed-1e54c410/turnstile/sync"
 )
@@ -77,7 +78,7 @@ func (q *AsyncQueue[T]) PutFirst(ctx context.Context, v T) error { return q.put(
 
 func (q *AsyncQueue[T]) put(ctx context.Context, v T, first bool) error {
 	if err := ctx.Err(); err != nil {
-		return err
+		return park.Failed(err)
 	}
 	q.mu.Lock()
 	if q.down {
@@ -118,7 +119,7 @@ func (q *AsyncQueue[T]) GetLast(ctx context.Context) (T, error) { return q.get(c
 func (q *AsyncQueue[T]) get(ctx context.Context, last bool) (T, error) {
 	var zero T
 	if err := ctx.Err(); err != nil {
-		return zero, err
+		return zero, park.Failed(err)
 	}
 	q.mu.Lock()
 	if q.items.Len() > 0 { // so nobody waits to get

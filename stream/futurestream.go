@@ -8,6 +8,7 @@ import (
 	"iter"
 	"sync"
 
+	"github.com/seed-1e54c410/turnstile/internal/park"
 	"github.com/seed-1e54c410/turnstile/internal/ring"
 	xsync "github.com/seed-1e54c410/turnstile/sync"
 )
@@ -67,7 +68,7 @@ func New[T any](buffer int) *FutureStream[T] {
 // not in the stream then.
 func (s *FutureStream[T]) Write(ctx context.Context, v T) error {
 	if err := ctx.Err(); err != nil {
-		return err
+		return park.Failed(err)
 	}
 	s.mu.Lock()
 	switch {
@@ -96,7 +97,7 @@ func (s *FutureStream[T]) room() bool { return s.buffer == 0 || s.items.Len() < 
 func (s *FutureStream[T]) Read(ctx context.Context) (T, error) {
 	var v T
 	if err := ctx.Err(); err != nil {
-		return v, err
+		return v, park.Failed(err)
 	}
 	s.mu.Lock()
 	if s.items.Len() > 0 {

@@ -21,7 +21,7 @@ type Host struct {
 	armed     atomic.Int32
 	suspended atomic.Int32
 	suspends  atomic.Int32
-	refused   atomic.Int32
+	failed    atomic.Int32
 }
 
 // NewHost returns a task with this ctx.
@@ -75,7 +75,7 @@ func (h *Host) Err() error {
 	return nil
 }
 
-func (h *Host) Refused() { h.refused.Add(1) }
+func (h *Host) Failed() { h.failed.Add(1) }
 
 func (h *Host) Context() context.Context { return h.ctx }
 
@@ -90,7 +90,7 @@ func (h *Host) Close(err error) {
 func (h *Host) Armed() bool     { return h.armed.Load() != 0 }
 func (h *Host) Suspended() bool { return h.suspended.Load() != 0 }
 func (h *Host) Suspends() int   { return int(h.suspends.Load()) }
-func (h *Host) Refusals() int   { return int(h.refused.Load()) }
+func (h *Host) Refusals() int   { return int(h.failed.Load()) }
 
 // Hosts runs participants as tasks by hand. It can settle in a bubble only. The zero
 // value is ready.

@@ -53,7 +53,7 @@ func (n *node[V]) wake() {
 // Wait is the whole of a waiting call.
 func (q *Queue[V]) Wait(ctx context.Context, mu *sync.Mutex, v V, take func(*V) (bool, error)) (V, error) {
 	if err := ctx.Err(); err != nil {
-		return v, err
+		return v, Failed(err)
 	}
 	mu.Lock()
 	n := q.get()
@@ -82,8 +82,11 @@ func (q *Queue[V]) WaitLocked(ctx context.Context, mu *sync.Mutex, v V, take fun
 func (q *Queue[V]) WaitOwn(host Host, mu *sync.Mutex, v V, take func(*V) (bool, error)) (V, error) {
 	n := q.get()
 	n.v, n.host = v, host
-	return q.block(nil, mu, n, take)
+	return q.block(ownCtx, mu, n, take)
 }
+
+// ownCtx is nil, and stands for the ctx of the task that waits.
+var ownCtx context.Context
 
 // Try is Wait for a caller that does not want to wait.
 func (q *Queue[V]) Try(mu *sync.Mutex, v V, take func(*V) (bool, error)) (V, bool, error) {
@@ -124,13 +127,13 @@ func (q *Queue[V]) block(ctx context.Context, mu *sync.Mutex, n *node[V], take f
 	}
 	q.push(n)
 	if host != nil {
-		if ctx == nil {
+		if ctx == ownCtx {
 			ctx = host.Context()
 		}
 		return q.suspend(ctx, mu, n, take)
 	}
 	var done <-chan struct{}
-	if ctx != nil {
+	if ctx != ownCtx {
 		mu.Unlock()
 		done = ctx.Done() // may be the caller's code: not under the lock
 		mu.Lock()
@@ -196,15 +199,15 @@ func (q *Queue[V]) takeHead(mu *sync.Mutex, n *node[V], take func(*V) (bool, err
 // suspend is block for a task. The mutex is held at the call.
 func (q *Queue[V]) suspend(ctx context.Context, mu *sync.Mutex, n *node[V], take func(*V) (bool, error)) (V, error) {
 	host := n.host
-	v, err, refused := q.await(ctx, mu, n, take)
-	if refused {
-		host.Refused() // with nothing armed: it may not return
+	v, err, failed := q.await(ctx, mu, n, take)
+	if failed {
+		host.Failed() // with nothing armed: it may not return
 	}
 	return v, err
 }
 
 // await does the waiting of suspend.
-func (q *Queue[V]) await(ctx context.Context, mu *sync.Mutex, n *node[V], take func(*V) (bool, error)) (v V, err error, refused bool) {
+func (q *Queue[V]) await(ctx context.Context, mu *sync.Mutex, n *node[V], take func(*V) (bool, error)) (v V, err error, failed bool) {
 	host := n.host
 	mu.Unlock()
 	host.Arm(ctx)
@@ -213,7 +216,6 @@ func (q *Queue[V]) await(ctx context.Context, mu *sync.Mutex, n *node[V], take f
 		err := ctx.Err()
 		if err == nil {
 			err = host.Err()
-			refused = err != nil
 		}
 		mu.Lock()
 		if n.done {
@@ -222,7 +224,7 @@ func (q *Queue[V]) await(ctx context.Context, mu *sync.Mutex, n *node[V], take f
 		}
 		if err != nil {
 			v, err = q.quit(mu, n, take, err)
-			return v, err, refused
+			return v, err, true
 		}
 		if n.look && q.head == n {
 			if v, err, ok := q.takeHead(mu, n, take); ok {

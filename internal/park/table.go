@@ -42,9 +42,10 @@ type Host interface {
 	// Err is not nil once waits of this task can no longer be served, because its
 	// dispatcher has closed.
 	Err() error
-	// Refused counts a wait that has ended with Err. For a task that goes on all the same
-	// it does not return: it would try for ever. No lock is held.
-	Refused()
+	// Failed counts a wait that has failed. A task that does nothing but try such waits
+	// gives the others their turn in it now and then; it does not return in one that
+	// tries on and on after its dispatcher has closed. No lock is held.
+	Failed()
 	// Context is the task's own ctx, for calls that were given none.
 	Context() context.Context
 }
@@ -126,6 +127,15 @@ func Self() Host {
 		panic("core: wait inside a dispatcher callback")
 	}
 	return g.Host
+}
+
+// Failed returns err, with which a wait fails at once because its ctx is done at the
+// call.
+func Failed(err error) error {
+	if g := Current(); g != nil && g.Host != nil {
+		g.Host.Failed()
+	}
+	return err
 }
 
 // Entries counts the table, for tests that look for leaks.

@@ -28,9 +28,10 @@
 // EAGAIN, once the condition holds; it makes no difference whether it came to
 // hold before or after Arm. With Wait in another goroutine that event may be
 // reported before Arm returns (epoll needs no arming, so it does not wait for
-// it), so the caller keeps a latch per direction. A short read or write is not
-// EAGAIN. Events nobody armed may come as well; they mean "try again", no
-// more. A report uses the arming up: one Arm, one guaranteed event.
+// it), so the caller keeps a latch per direction. A short read counts as EAGAIN
+// for a stream socket of which no event has had Hup, Err or Urgent; otherwise,
+// and for writing, it does not. Events nobody armed may come as well; they mean
+// "try again", no more. A report uses the arming up: one Arm, one guaranteed event.
 //
 // # Hang-up and error
 //
@@ -93,7 +94,10 @@ type Event struct {
 	Ready Mode // the directions in which an I/O call would not wait
 	Hup   bool // the peer closed at least its writing half
 	Err   bool // an error is pending on the descriptor
-	Op    *Op  // the completed operation; nil from a readiness backend
+	// Urgent, in an event of an Edge registration where the system has edges: urgent data has
+	// come in, so that a read may be cut short with more to read behind it.
+	Urgent bool
+	Op     *Op // the completed operation; nil from a readiness backend
 }
 
 // OpKind is the kind of an operation.

@@ -145,6 +145,9 @@ func (p *epoller) register(op, fd int, tag Tag, interest Mode, trigger Trigger) 
 	}
 	if trigger == Edge {
 		events |= unix.EPOLLET
+		if interest&Read != 0 {
+			events |= unix.EPOLLPRI
+		}
 	}
 	err := p.ctl(op, fd, tag, events)
 	if op == unix.EPOLL_CTL_ADD && errors.Is(err, unix.EPERM) {
@@ -306,6 +309,7 @@ func (p *epoller) convert(events []Event, r uintptr, errno syscall.Errno) (int, 
 		}
 		ev.Hup = raw.Events&(unix.EPOLLHUP|unix.EPOLLRDHUP) != 0
 		ev.Err = raw.Events&unix.EPOLLERR != 0
+		ev.Urgent = raw.Events&unix.EPOLLPRI != 0
 		events[n] = ev
 		n++
 	}
