@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/seed-1e54c410/turnstile/dispatch"
+	"github.com/seed-1e54c410/turnstile/internal/gid"
 	"github.com/seed-1e54c410/turnstile/internal/park"
 	"github.com/seed-1e54c410/turnstile/internal/timer"
 )
@@ -250,10 +251,22 @@ func Sleep(ctx context.Context, d time.Duration) error {
 // Yield lets everything else run that is ready, and then goes on. If ctx ends meanwhile, or is done
 // at the call, it returns ctx.Err(). On an ordinary goroutine it is runtime.Gosched.
 func Yield(ctx context.Context) error {
-	t := currentOf(ctx)
+	if s, ok := ctx.(*scope); ok && s.task != nil && s.task.gid.Load() == gid.Current() {
+		if t := s.task; !s.special.Load() && t.sched.sim == nil && !t.sched.abandoned {
+			t.yielded = true
+			t.sched.loop.ReadyHere(t)
+			t.co.yield(struct{}{})
+			return s.Err()
+		}
+	}
+	return yieldSlow(ctx)
+}
+
+func yieldSlow(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return park.Failed(err)
 	}
+	t := currentOf(ctx)
 	switch {
 	case t == nil:
 		runtime.Gosched()
@@ -261,13 +274,7 @@ func Yield(ctx context.Context) error {
 		t.Failed()
 		return dispatch.ErrClosed
 	default:
-		t.yielded = true
-		t.sched.loop.ReadyHere(t)
-		if t.sched.sim != nil {
-			t.switchInSim(yielding)
-		} else {
-			t.co.yield(struct{}{})
-		}
+		t.giveWay()
 	}
 	return ctx.Err()
 }

@@ -20,7 +20,10 @@ type scope struct {
 	task  *task  // the task whose code this scope was made for; nil on a goroutine
 	owner *task  // the task that has this scope as its own ctx, else nil
 
-	over atomic.Pointer[ending] // set once, under tree.mu: canceled, or the task has ended
+	// special is set once, before over, hook or std, so that Err is a single load as long as nothing
+	// has happened.
+	special atomic.Bool
+	over    atomic.Pointer[ending] // set once, under tree.mu: canceled, or the task has ended
 	// hook is the nearest one on the way up, if a context that is not ours can end this scope.
 	hook atomic.Pointer[hook]
 	std  atomic.Pointer[standard]
@@ -117,10 +120,14 @@ func (s *scope) below(ctx context.Context, above *scope) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if e := above.over.Load(); e != nil {
+		s.special.Store(true)
 		s.over.Store(e)
 		return
 	}
-	s.hook.Store(above.hook.Load())
+	if h := above.hook.Load(); h != nil {
+		s.special.Store(true)
+		s.hook.Store(h)
+	}
 	above.adopt(s)
 }
 
@@ -145,6 +152,7 @@ func (s *scope) place(ctx context.Context, sched *sched) *scope {
 // hang makes s hear of the end of a context that is not ours.
 func (s *scope) hang(ctx context.Context) {
 	h := &hook{s: s, ctx: ctx, above: scopeOf(ctx)}
+	s.special.Store(true)
 	s.hook.Store(h)
 	stop := context.AfterFunc(ctx, h.ask)
 	s.tree.mu.Lock()
@@ -250,6 +258,7 @@ func (s *scope) finish(e *ending) {
 	if std := s.std.Load(); std != nil {
 		std.end(e) // first: where Err is not nil, Done is closed
 	}
+	s.special.Store(true)
 	s.over.Store(e)
 	if s.owner != nil && e != errEnded {
 		s.owner.Wake()
@@ -333,6 +342,13 @@ func (s *scope) Done() <-chan struct{} { return s.standard().ctx.Done() }
 
 // Err implements context.Context.
 func (s *scope) Err() error {
+	if !s.special.Load() {
+		return nil
+	}
+	return s.err()
+}
+
+func (s *scope) err() error {
 	if e := s.over.Load(); e != nil {
 		return e.err
 	}
@@ -396,6 +412,7 @@ func (s *scope) standard() *standard {
 	if e := s.over.Load(); e != nil {
 		std.end(e)
 	}
+	s.special.Store(true)
 	s.std.Store(std)
 	return std
 }
