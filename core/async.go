@@ -134,7 +134,8 @@ func (t *Task) ended() *promise { return &t.future.promise }
 // Unhandled is nil the error is logged, with the place of fn, and a panic leaves
 // the call that runs the loop, as a *[PanicError].
 //
-// The task is canceled when ctx is; see [Detach] for one that is not.
+// The task is canceled when ctx is; see [Detach] for one that is not. On a dispatcher that
+// closes fn does not run, and nobody is told: use Start where that matters.
 func Spawn(ctx context.Context, fn func(ctx context.Context) error) {
 	s := &spawned{fn: fn}
 	s.start(ctx, s)
@@ -165,8 +166,9 @@ func (s *spawned) fail(err error) {
 		u.RunReady()
 		return
 	}
-	u.report = s.sched.loop.Settings().Unhandled
-	s.sched.loop.Ready(u)
+	u.sched, u.report = s.sched, s.sched.loop.Settings().Unhandled
+	u.sched.reports.Add(1)
+	u.sched.loop.Ready(u)
 }
 
 func (s *spawned) place() string { return placeOf(s.fn) }
@@ -176,9 +178,13 @@ type unhandled struct {
 	err    error
 	place  string
 	report func(error)
+	sched  *sched // nil on a goroutine
 }
 
 func (u *unhandled) RunReady() {
+	if u.sched != nil {
+		u.sched.reports.Add(-1)
+	}
 	_, panicked := errors.AsType[*PanicError](u.err)
 	switch {
 	case u.report != nil:

@@ -136,8 +136,12 @@ func TestAwaitOrder(t *testing.T) {
 				return err
 			})
 		}
+		last := core.Start(ctx, func(ctx context.Context) error {
+			_, err := f.Await(ctx)
+			return err
+		})
 		go f.Complete(1)
-		if _, err := f.Await(ctx); err != nil {
+		if err := last.Wait(ctx); err != nil {
 			t.Error(err)
 		}
 		tr.want(t, "0 1 2 3")

@@ -86,13 +86,11 @@ func (r *mainTask) run(ctx context.Context, d *dispatch.Dispatcher) error {
 	}
 	s := schedFor(d)
 	err := s.loop.RunUntil(func() bool { return r.step(ctx, s) })
-	if r.limit.Armed() {
-		s.loop.Disarm(&r.limit)
-	}
+	s.loop.Disarm(&r.limit)
 	if err != nil {
 		return err
 	}
-	if r.phase == cleaning && !r.closes && r.tree.live > 0 {
+	if r.phase == cleaning && !r.closes && r.tree.live.Load() > 0 {
 		return &dispatch.CloseError{Tasks: s.left(r.tree)}
 	}
 	return nil
@@ -116,7 +114,7 @@ func (r *mainTask) step(ctx context.Context, s *sched) bool {
 		s.cancelTree(r.tree, &ending{context.Canceled, ErrMainReturned})
 		s.loop.Arm((*limit)(r), s.loop.Now()+int64(s.loop.Settings().CloseTimeout))
 	}
-	return r.late || r.tree.live == 0 && s.burials == 0
+	return r.late || r.tree.live.Load() == 0 && s.burials == 0 && s.reports.Load() == 0
 }
 
 // result gives what the caller gets, once everything has ended. The error is that of run.

@@ -3,6 +3,7 @@ package core
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 
 	"github.com/seed-1e54c410/turnstile/dispatch"
 	"github.com/seed-1e54c410/turnstile/internal/gid"
@@ -24,10 +25,11 @@ type sched struct {
 	live      int
 	idle      []*coroutine
 	nested    int
-	closing   *ending // Close has begun: no new tasks
-	abandoned bool    // Close is at its end: no more waits
-	burials   int     // coroutines that wait for their end, after a Goexit
-	parked    int     // coroutines that could not be ended
+	closing   *ending      // Close has begun: no new tasks
+	abandoned bool         // Close is at its end: no more waits
+	burials   int          // coroutines that wait for their end, after a Goexit
+	reports   atomic.Int64 // errors of tasks nobody waits for, on their way to Unhandled
+	parked    int          // coroutines that could not be ended
 
 	blocking struct { // functions of Blocking
 		mu    sync.Mutex
@@ -87,9 +89,6 @@ func (s *sched) link(t *task) {
 	}
 	t.nextLive, s.first = s.first, t
 	s.live++
-	if t.tree.sched == s {
-		t.tree.live++
-	}
 }
 
 func (s *sched) unlink(t *task) {
@@ -103,8 +102,12 @@ func (s *sched) unlink(t *task) {
 	}
 	t.nextLive, t.prevLive = nil, nil
 	s.live--
-	if t.tree.sched == s {
-		t.tree.live--
+}
+
+// count adds n to the number of tasks that a tree has on its loop, whether they have begun or not.
+func (s *sched) count(tr *tree, n int64) {
+	if tr.sched == s {
+		tr.live.Add(n)
 	}
 }
 

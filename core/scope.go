@@ -46,8 +46,8 @@ type tree struct {
 	mu sync.Mutex
 	// Only the loop of the root's dispatcher uses what follows.
 	sched *sched
-	live  int     // tasks of this tree on that loop
-	over  *ending // main has returned: new tasks are canceled at once
+	live  atomic.Int64 // tasks of this tree on that loop, begun or not
+	over  *ending      // main has returned: new tasks are canceled at once
 }
 
 // ending is why a scope is over.
@@ -120,6 +120,9 @@ func (s *scope) below(ctx context.Context, above *scope) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if e := above.over.Load(); e != nil {
+		if e == errEnded {
+			e = errAbove
+		}
 		s.special.Store(true)
 		s.over.Store(e)
 		return
@@ -225,6 +228,10 @@ func (s *scope) end(e *ending) bool {
 		if stop := at.release(); stop != nil {
 			stops = append(stops, stop)
 		}
+		if at != s && e == errEnded {
+			at.finish(errAbove)
+			return true
+		}
 		at.finish(e)
 		return true
 	})
@@ -270,6 +277,9 @@ func (s *scope) finish(e *ending) {
 
 // errEnded is the end of the ctx of a task that has ended by itself.
 var errEnded = &ending{context.Canceled, ErrTaskEnded}
+
+// errAbove is the end of a ctx below one that had ended so before.
+var errAbove = &ending{context.Canceled, ErrTaskEnded}
 
 // leave ends s, the scope of a task that has ended or of a WithTimeout or
 // WithCancel that was canceled, and takes it out of the tree. What is below it goes to its
@@ -381,92 +391,6 @@ func (s *scope) Value(key any) any {
 		return s.standard().ctx.Value(key)
 	}
 	return s.up.ctx.Value(key)
-}
-
-// standard is a scope's standard context.
-type standard struct {
-	s      *scope
-	ctx    context.Context // a cancelCtx below this one
-	cancel func()          // ends ctx, with the error and cause that this one has by then
-	unused context.CancelFunc
-	never  chan struct{}
-	why    atomic.Pointer[ending]
-	cause  atomic.Pointer[context.Context]
-}
-
-// standard returns the standard context of s, making it at the first call.
-func (s *scope) standard() *standard {
-	if std := s.std.Load(); std != nil {
-		return std
-	}
-	// Made without the lock: the standard library asks for values meanwhile.
-	std := &standard{s: s, never: make(chan struct{})}
-	// The cancel function of ctx knows no error but Canceled. So std ends it as a
-	// parent does; the standard library attaches it to std by AfterFunc.
-	std.ctx, std.unused = context.WithCancel(std)
-	s.tree.mu.Lock()
-	defer s.tree.mu.Unlock()
-	if first := s.std.Load(); first != nil {
-		return first
-	}
-	if e := s.over.Load(); e != nil {
-		std.end(e)
-	}
-	s.special.Store(true)
-	s.std.Store(std)
-	return std
-}
-
-func (std *standard) end(e *ending) {
-	caused, cancel := context.WithCancelCause(std.s.values())
-	cancel(e.cause)
-	std.cause.Store(&caused)
-	std.why.Store(e)
-	std.cancel()
-}
-
-// AfterFunc is how a standard context attaches itself to one that is not.
-func (std *standard) AfterFunc(fn func()) func() bool {
-	std.cancel = fn
-	return func() bool { return false }
-}
-
-func (std *standard) Deadline() (time.Time, bool) { return std.s.Deadline() }
-
-// Done is never closed; it only says that std can end.
-func (std *standard) Done() <-chan struct{} { return std.never }
-
-func (std *standard) Err() error {
-	if e := std.why.Load(); e != nil {
-		return e.err
-	}
-	return nil
-}
-
-func (std *standard) Value(key any) any {
-	if c := std.cause.Load(); c != nil {
-		return (*c).Value(key)
-	}
-	return std.s.values().Value(key)
-}
-
-// values is a scope without its end.
-type values struct{ s *scope }
-
-func (s *scope) values() values { return values{s} }
-
-func (values) Deadline() (time.Time, bool) { return time.Time{}, false }
-func (values) Done() <-chan struct{}       { return nil }
-func (values) Err() error                  { return nil }
-
-func (v values) Value(key any) any {
-	switch key {
-	case scopeKey{}:
-		return v.s
-	case schedKey{}:
-		return v.s.sched
-	}
-	return v.s.up.ctx.Value(key)
 }
 
 // arm makes the end of s wake the task of c.

@@ -63,6 +63,7 @@ func (t *task) start(ctx context.Context, b body) {
 		return
 	}
 	t.state.Store(queued)
+	s.count(t.tree, 1)
 	s.loop.Hold(1)
 	switch {
 	case s.here(ctx) && s.nested < maxNested:
@@ -83,15 +84,18 @@ func (t *task) startMain(ctx context.Context, s *sched, b body) {
 	t.initRoot(ctx, s)
 	t.task = t
 	t.state.Store(queued)
+	s.count(t.tree, 1)
 	s.loop.Hold(1)
 	t.RunReady()
 }
 
 // refuse ends t before it has begun.
 func (t *task) refuse(err error) {
+	t.end(&ending{context.Canceled, err})
 	t.leave()
-	t.sched.loop.Hold(-1)
 	t.body.fail(err)
+	t.sched.count(t.tree, -1)
+	t.sched.loop.Hold(-1)
 }
 
 // RunReady begins the task, or resumes it. Each call between the loop and the switch
@@ -172,6 +176,7 @@ func (t *task) close() {
 	}
 	t.state.Store(running)
 	t.sched.unlink(t)
+	t.sched.count(t.tree, -1)
 	t.sched.loop.Hold(-1)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/seed-1e54c410/turnstile/dispatch"
 	"github.com/seed-1e54c410/turnstile/internal/timer"
 )
 
@@ -26,7 +27,7 @@ func WithCancel(ctx context.Context) (context.Context, context.CancelFunc) {
 // itself. Call cancel when what the ctx was made for is done.
 func WithTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
 	sched := schedOf(ctx)
-	if sched == nil || scopeOf(ctx) == nil {
+	if sched == nil {
 		return context.WithTimeout(ctx, d)
 	}
 	now := sched.loop.Now()
@@ -41,8 +42,8 @@ func WithTimeout(ctx context.Context, d time.Duration) (context.Context, context
 	}
 	if d <= 0 {
 		s.RunReady()
-	} else {
-		sched.loop.Arm(s, when)
+	} else if !sched.loop.Arm(s, when) {
+		s.Dropped()
 	}
 	return &s.scope, func() {
 		sched.loop.Disarm(&s.timer)
@@ -59,6 +60,11 @@ type deadline struct {
 }
 
 func (s *deadline) Timer() *timer.Timer { return &s.timer }
+
+// Dropped comes when the dispatcher is closed: the time would never be over.
+func (s *deadline) Dropped() {
+	s.end(&ending{context.Canceled, dispatch.ErrClosed})
+}
 
 // RunReady comes when the time is over.
 func (s *deadline) RunReady() {

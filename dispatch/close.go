@@ -102,10 +102,10 @@ func (d *Dispatcher) shutdown() {
 		}
 	}
 	tasks.Abandon()
-	for d.anyReady() && turn(0) == nil {
+	for i := 0; i < lastTurns && d.anyReady() && turn(0) == nil; i++ {
 	}
 	d.endWatches()
-	for d.anyReady() && turn(0) == nil {
+	for i := 0; i < lastTurns && d.anyReady() && turn(0) == nil; i++ {
 	}
 	left := tasks.Left()
 	tasks.Release()
@@ -115,17 +115,26 @@ func (d *Dispatcher) shutdown() {
 	d.state = closed
 	d.left = left
 	d.ready, d.soon, d.posted, d.idle, d.next = nil, nil, nil, nil, 0
-	d.timers.Clear()
+	dropped := d.timers.Clear()
 	if d.io.poller != nil {
 		// Nothing can be done about an error here.
 		_ = d.io.poller.Close()
 	}
 	d.mu.Unlock()
 	d.io.mu.Unlock()
+	for _, v := range dropped {
+		if c, ok := v.(seam.Dropped); ok {
+			c.Dropped()
+		}
+	}
 	if panicked != nil {
 		panic(panicked)
 	}
 }
+
+// lastTurns bounds what Close runs once no task waits any more: callbacks that add others
+// must not keep it for ever.
+const lastTurns = 1000
 
 // anyReady reports whether the next turn has something to run.
 func (d *Dispatcher) anyReady() bool {

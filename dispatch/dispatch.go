@@ -47,6 +47,7 @@ package dispatch
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -75,8 +76,8 @@ var (
 	ErrNotRegistered = errors.New("dispatch: descriptor not registered")
 	// ErrFDClosed is the FDEvent.Err of watches that CloseFD has ended.
 	ErrFDClosed = errors.New("dispatch: descriptor closed")
-	// ErrMode is returned when callbacks are asked for on a descriptor that a connection
-	// of package transport uses, or the other way round.
+	// ErrMode is returned when callbacks are asked for on a descriptor that a connection of
+	// package transport uses.
 	ErrMode = errors.New("dispatch: descriptor in use in the other mode")
 	// ErrStuck ends a simulated run in which nothing can happen any more.
 	ErrStuck = errors.New("dispatch: simulation has nothing to run")
@@ -113,7 +114,7 @@ type Config struct {
 	// MaxIdleCoroutines is how many coroutines without a task are kept for the next
 	// tasks while the loop runs, 1024 if 0, none if negative.
 	MaxIdleCoroutines int
-	// MaxBlocking is how many functions core.Blocking runs at the same time, 512 if 0.
+	// MaxBlocking is how many functions core.Blocking runs at the same time, 512 if not positive.
 	MaxBlocking int
 	// Unhandled is called on the loop with the error of a task that nobody waits for. Where it
 	// is nil such an error is logged, and a panic of such a task leaves Poll or Run.
@@ -198,10 +199,11 @@ func New(cfg Config) (*Dispatcher, error) {
 	if cfg.CloseTimeout == 0 {
 		cfg.CloseTimeout = 5 * time.Second
 	}
+	cfg.CloseTimeout = min(cfg.CloseTimeout, math.MaxInt64/4) // so that sums with it do not overflow
 	d := &Dispatcher{cfg: cfg, base: time.Now()}
 	d.settings = seam.Settings{
 		MaxIdleCoroutines: orDefault(cfg.MaxIdleCoroutines, 1024),
-		MaxBlocking:       orDefault(cfg.MaxBlocking, 512),
+		MaxBlocking:       orDefault(max(cfg.MaxBlocking, 0), 512),
 		CloseTimeout:      cfg.CloseTimeout,
 		Unhandled:         cfg.Unhandled,
 	}

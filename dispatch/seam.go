@@ -41,10 +41,10 @@ func (l *seamLoop) Now() int64 { return l.d().clock() }
 
 func (l *seamLoop) Time(now int64) time.Time { return l.d().at(now) }
 
-func (l *seamLoop) Arm(v seam.TimedRunnable, when int64) {
+func (l *seamLoop) Arm(v seam.TimedRunnable, when int64) bool {
 	l.mu.Lock()
-	l.d().arm(v, when)
-	l.mu.Unlock()
+	defer l.mu.Unlock()
+	return l.d().arm(v, when)
 }
 
 func (l *seamLoop) Disarm(t *timer.Timer) bool {
@@ -77,6 +77,9 @@ func (l *seamLoop) Tasks(mk func() seam.Tasks) seam.Tasks {
 	defer l.mu.Unlock()
 	if l.tasks == nil {
 		l.tasks = mk() // asks for nothing that takes the mutex
+		if l.state != open {
+			l.tasks.CancelAll(ErrClosed) // Close has begun without it
+		}
 	}
 	return l.tasks
 }
@@ -118,6 +121,11 @@ func (f *latched) Arm(read, write bool) error {
 		m |= poll.Write
 	}
 	return f.poller.Arm(f.fd, m)
+}
+
+func (f *latched) Edges() bool {
+	e, ok := f.poller.(interface{ Edges() bool })
+	return ok && e.Edges()
 }
 
 func (f *latched) Detach() {

@@ -85,13 +85,14 @@ func later(now, t int64) int64 {
 }
 
 // arm arms v, and wakes the loop if it sleeps for longer. The mutex is held.
-func (d *Dispatcher) arm(v timer.Timed, when int64) {
+func (d *Dispatcher) arm(v timer.Timed, when int64) bool {
 	if d.state == closed {
-		return
+		return false
 	}
 	next, ok := d.timers.Next()
 	d.timers.Add(v, when)
 	if d.asleep != awake && (!ok || when < next) {
 		d.wake()
 	}
+	return true
 }

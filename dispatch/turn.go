@@ -57,8 +57,16 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	}
 	defer d.leave()
 	defer d.release()
-	stop := context.AfterFunc(ctx, d.interrupt)
-	defer stop()
+	interrupted := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		d.interrupt()
+		close(interrupted)
+	})
+	defer func() {
+		if !stop() { // it must not end the sleep of the next call
+			<-interrupted
+		}
+	}()
 	for !d.ending() {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -156,7 +164,7 @@ func (d *Dispatcher) turn(limit int64, ask bool) (int, error) {
 	n := len(d.ready) - d.next
 	d.count()
 	if d.sim != nil {
-		return d.simulate()
+		return d.simulate(n)
 	}
 	for range n { // 7
 		r := d.ready[d.next]
@@ -194,6 +202,11 @@ func (d *Dispatcher) count() {
 // merge appends more to the FIFO, and returns that and an empty slice in place of more.
 func (d *Dispatcher) merge(ready, more []seam.Runnable) (_, _ []seam.Runnable) {
 	if d.next < len(ready) {
+		if d.next > len(ready)/2 { // in a simulation the FIFO may never be empty
+			k := copy(ready, ready[d.next:])
+			clear(ready[k:])
+			ready, d.next = ready[:k], 0
+		}
 		ready = append(ready, more...)
 		clear(more)
 		return ready, more[:0]
@@ -292,9 +305,10 @@ func (d *Dispatcher) ask(limit int64, polling bool) error {
 }
 
 // simulate is the last stage of a turn in a simulation that chooses.
-func (d *Dispatcher) simulate() (int, error) {
-	n := 0
-	for {
+func (d *Dispatcher) simulate(n int) (int, error) {
+	// What comes in stands to choice at once, but a turn has an end.
+	n = max(n, askEvery)
+	for ran := range n {
 		if d.sim.Choose != nil {
 			d.now = d.clock()
 			d.join()
@@ -302,7 +316,7 @@ func (d *Dispatcher) simulate() (int, error) {
 		}
 		left := len(d.ready) - d.next
 		if left == 0 {
-			return n, nil
+			return ran, nil
 		}
 		i := d.next
 		if left > 1 && d.sim.Choose != nil {
@@ -313,10 +327,10 @@ func (d *Dispatcher) simulate() (int, error) {
 		d.ready[d.next] = nil
 		d.next++
 		d.since++
-		n++
 		r.RunReady()
 		if d.sim.Step != nil {
 			d.sim.Step()
 		}
 	}
+	return n, nil
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // Host is a task by hand: a goroutine that counts as a coroutine while Run lasts, and that
-// blocks where a task would be suspended. It never suspends without an armed ctx.
+// blocks where a task would be suspended.
 type Host struct {
 	ctx    context.Context
 	wake   chan struct{}
@@ -32,6 +32,7 @@ func (h *Host) Run(fn func(ctx context.Context)) {
 	g := park.G{Host: h}
 	g.Enter()
 	defer g.Leave()
+	defer context.AfterFunc(h.ctx, h.Wake)()
 	fn(h.ctx)
 }
 
@@ -50,9 +51,6 @@ func (h *Host) Disarm() {
 }
 
 func (h *Host) Suspend(any) {
-	if h.armed.Load() != 1 {
-		panic("check: suspended without an armed ctx")
-	}
 	if n := h.suspends.Add(1); h.nag && n%2 == 1 {
 		return
 	}

@@ -11,9 +11,8 @@ import (
 // an empty queue. Every field is guarded by the mutex of its owner.
 type Queue[V any] struct {
 	head, tail *node[V]
-	n          int32
 	free       *node[V] // linked through next, so that waiting allocates nothing
-	nfree      int32
+	n, nfree   int32
 }
 
 // maxFree bounds the nodes a queue keeps for re-use.
@@ -22,12 +21,12 @@ const maxFree = 32
 // node is one waiter. While it is queued, whoever holds the mutex may write it;
 // once done is set, only the waiter reads it.
 type node[V any] struct {
-	v          V
+	host       Host // the task that waits; nil: a goroutine
 	next, prev *node[V]
-	err        error
 	done       bool // granted or failed; the node is out of the queue
 	look       bool // nudged: to ask take for itself when it is the head
-	host       Host // the task that waits; nil: a goroutine
+	v          V
+	err        error
 	// A goroutine whose ctx can be canceled waits on ch, made for this one wait:
 	// a channel belongs to the synctest bubble it was made in, so none is pooled.
 	// Any other goroutine waits on cond, which belongs to no bubble.
@@ -81,8 +80,19 @@ func (q *Queue[V]) WaitLocked(ctx context.Context, mu *sync.Mutex, v V, take fun
 // it, else nil.
 func (q *Queue[V]) WaitOwn(host Host, mu *sync.Mutex, v V, take func(*V) (bool, error)) (V, error) {
 	n := q.get()
-	n.v, n.host = v, host
-	return q.block(ownCtx, mu, n, take)
+	n.v = v
+	if host == nil {
+		return q.block(ownCtx, mu, n, take)
+	}
+	n.host = host
+	q.push(n)
+	mu.Unlock()
+	// A cancel wakes the task by itself: nothing has to be armed.
+	v, err, failed := q.await(host.Context(), mu, n, take)
+	if failed {
+		host.Failed()
+	}
+	return v, err
 }
 
 // ownCtx is nil, and stands for the ctx of the task that waits.
@@ -120,11 +130,8 @@ func ask[V any](mu *sync.Mutex, take func(*V) (bool, error), v *V) (bool, error)
 // block queues n and waits until it is granted, failed or given up. The mutex
 // is held at the call and free at the return.
 func (q *Queue[V]) block(ctx context.Context, mu *sync.Mutex, n *node[V], take func(*V) (bool, error)) (V, error) {
-	host := n.host
-	if host == nil {
-		host = self(mu)
-		n.host = host
-	}
+	host := self(mu)
+	n.host = host
 	q.push(n)
 	if host != nil {
 		if ctx == ownCtx {
@@ -199,19 +206,21 @@ func (q *Queue[V]) takeHead(mu *sync.Mutex, n *node[V], take func(*V) (bool, err
 // suspend is block for a task. The mutex is held at the call.
 func (q *Queue[V]) suspend(ctx context.Context, mu *sync.Mutex, n *node[V], take func(*V) (bool, error)) (V, error) {
 	host := n.host
-	v, err, failed := q.await(ctx, mu, n, take)
+	v, err, failed := func() (V, error, bool) {
+		mu.Unlock()
+		host.Arm(ctx)
+		defer host.Disarm() // also if take panics
+		return q.await(ctx, mu, n, take)
+	}()
 	if failed {
 		host.Failed() // with nothing armed: it may not return
 	}
 	return v, err
 }
 
-// await does the waiting of suspend.
+// await does the waiting of a task. The mutex is free at the call.
 func (q *Queue[V]) await(ctx context.Context, mu *sync.Mutex, n *node[V], take func(*V) (bool, error)) (v V, err error, failed bool) {
 	host := n.host
-	mu.Unlock()
-	host.Arm(ctx)
-	defer host.Disarm() // also if take panics
 	for {
 		err := ctx.Err()
 		if err == nil {

@@ -46,7 +46,8 @@ type Host interface {
 	// gives the others their turn in it now and then; it does not return in one that
 	// tries on and on after its dispatcher has closed. No lock is held.
 	Failed()
-	// Context is the task's own ctx, for calls that were given none.
+	// Context is the task's own ctx, for calls that were given none. Its end wakes the task
+	// without Arm.
 	Context() context.Context
 }
 

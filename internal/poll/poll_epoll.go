@@ -132,6 +132,9 @@ func (p *epoller) Remove(fd int) error {
 // and EAGAIN proved that the next one is still to come or not yet reported.
 func (p *epoller) Arm(int, Mode) error { return nil }
 
+// Edges tells that Arm does nothing.
+func (p *epoller) Edges() bool { return true }
+
 func (p *epoller) register(op, fd int, tag Tag, interest Mode, trigger Trigger) error {
 	if err := checkRegistration(tag, interest, trigger); err != nil {
 		return err

@@ -31,7 +31,8 @@ type Loop interface {
 	Time(now int64) time.Time
 	// Arm arms the timer of v, which joins the ready FIFO when it expires; it
 	// must not be armed. Disarm reports whether it was still armed.
-	Arm(v TimedRunnable, when int64)
+	// It reports false, and does nothing, if the dispatcher is closed.
+	Arm(v TimedRunnable, when int64) bool
 	Disarm(t *timer.Timer) bool
 	// RunUntil turns the loop on the calling goroutine until done answers true,
 	// which is asked after each turn. It returns dispatch.ErrRunning where Poll would,
@@ -60,11 +61,17 @@ type TimedRunnable interface {
 	timer.Timed
 }
 
+// Dropped is what hears that its timer will never expire, since the dispatcher is closed. No
+// lock is held.
+type Dropped interface{ Dropped() }
+
 // FD is a descriptor in operation mode.
 type FD interface {
 	// Arm asks for another event, after a call said that it would block. If it
 	// would succeed by then, or does later, at least one call of Latch.Ready follows.
 	Arm(read, write bool) error
+	// Edges reports whether Arm does nothing, because the system tells every edge.
+	Edges() bool
 	// Detach ends the events, before the descriptor is closed.
 	Detach()
 }

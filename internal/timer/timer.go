@@ -81,12 +81,15 @@ func (h *Heap) Pop(now int64) Timed {
 	return v
 }
 
-// Clear disarms all timers.
-func (h *Heap) Clear() {
+// Clear disarms all timers and returns their owners.
+func (h *Heap) Clear() []Timed {
+	owners := make([]Timed, 0, len(h.items))
 	for i := range h.items {
 		h.items[i].t.index = 0
+		owners = append(owners, h.items[i].v)
 	}
 	h.items = nil
+	return owners
 }
 
 func (h *Heap) removeAt(i int) {

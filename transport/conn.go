@@ -1,0 +1,123 @@
+package transport
+
+import (
+	"context"
+	"io"
+	"net"
+	"time"
+
+	"github.com/seed-1e54c410/turnstile/internal/park"
+)
+
+// Conn is a TCP connection, made by [Dial] or [Listener.AcceptConn]. It is a [net.Conn], and safe
+// for concurrent use by tasks of any dispatcher and by goroutines.
+//
+// Calls of Read are served one at a time in order of arrival, and so are calls of Write,
+// whose bytes are never mixed. Reading and writing do not hinder each other.
+//
+// A call without a ctx ends with its deadline, with Close and, in a task, with the cancel
+// of that task; see [Conn.With] for calls with a ctx. However a call ends, the
+// connection stays as usable as it was: a Read that was canceled has taken no byte.
+//
+// Small writes are sent at once (TCP_NODELAY), and the system looks after a silent peer every 15 s,
+// as package net does by default.
+type Conn struct {
+	sock          sock
+	network       string
+	local, remote *net.TCPAddr
+}
+
+// Read waits until there is something to read, and reads up to len(p) bytes. It returns io.EOF when
+// the peer has closed its side and everything is read. A connection that was
+// reset is an error, and never looks like its end, also if a Write was told first.
+// With an empty p it returns at once.
+func (c *Conn) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, c.wrap("read", c.sock.rd.do(func(int) error { return nil }))
+	}
+	o := op{buf: p}
+	err := c.sock.rd.call(ownCtx, &o)
+	return o.n, c.wrap("read", err)
+}
+
+// Write waits until all of p is handed to the system. With an error it returns how
+// many bytes were. A Write after the peer has reset the connection is an error.
+func (c *Conn) Write(p []byte) (int, error) {
+	o := op{buf: p}
+	err := c.sock.wr.call(ownCtx, &o)
+	return o.n, c.wrap("write", err)
+}
+
+// Close closes the connection. Calls that wait fail with net.ErrClosed, and so do all
+// to come, a second Close among them. Bytes that were written are still sent.
+// It does not wait.
+func (c *Conn) Close() error { return c.wrap("close", c.sock.close()) }
+
+// CloseRead shuts the reading side: calls of Read return io.EOF when what has come is
+// read.
+func (c *Conn) CloseRead() error {
+	return c.wrap("close", c.sock.rd.do(func(fd int) error { return sysShutdown(fd, false) }))
+}
+
+// CloseWrite shuts the writing side: the peer reads io.EOF behind what was written. A
+// Write that waits, and all to come, fail.
+func (c *Conn) CloseWrite() error {
+	return c.wrap("close", c.sock.wr.do(func(fd int) error { return sysShutdown(fd, true) }))
+}
+
+// LocalAddr returns the own address, a *net.TCPAddr, after Close too.
+func (c *Conn) LocalAddr() net.Addr { return c.local }
+
+// RemoteAddr returns the address of the peer, a *net.TCPAddr, after Close too.
+func (c *Conn) RemoteAddr() net.Addr { return c.remote }
+
+// SetDeadline sets the time, on the clock of the dispatcher, at which calls of Read and Write fail
+// with os.ErrDeadlineExceeded, those that wait already among them. The zero Time is
+// none. Calls work again once a later deadline is set.
+func (c *Conn) SetDeadline(t time.Time) error { return c.wrap("set", c.sock.setDeadline(t)) }
+
+// SetReadDeadline is SetDeadline for Read alone.
+func (c *Conn) SetReadDeadline(t time.Time) error { return c.wrap("set", c.sock.rd.setDeadline(t)) }
+
+// SetWriteDeadline is SetDeadline for Write alone. A Write that it ends may have
+// written a part, and says how much.
+func (c *Conn) SetWriteDeadline(t time.Time) error { return c.wrap("set", c.sock.wr.setDeadline(t)) }
+
+// With returns a view of the connection whose Read and Write also end with ctx, with an
+// error that is ctx.Err(). In a task ctx takes the place of the task's own: pass that, or one
+// derived from it. Everything else, Close and the deadlines too, is that of the connection.
+func (c *Conn) With(ctx context.Context) net.Conn { return &view{c, ctx} }
+
+// view is a Conn with a ctx.
+type view struct {
+	*Conn
+	ctx context.Context
+}
+
+func (v *view) Read(p []byte) (int, error) {
+	if err := v.ctx.Err(); err != nil {
+		return 0, v.wrap("read", park.Failed(err))
+	}
+	if len(p) == 0 {
+		return v.Conn.Read(p)
+	}
+	o := op{buf: p}
+	err := v.sock.rd.call(v.ctx, &o)
+	return o.n, v.wrap("read", err)
+}
+
+func (v *view) Write(p []byte) (int, error) {
+	if err := v.ctx.Err(); err != nil {
+		return 0, v.wrap("write", park.Failed(err))
+	}
+	o := op{buf: p}
+	err := v.sock.wr.call(v.ctx, &o)
+	return o.n, v.wrap("write", err)
+}
+
+func (c *Conn) wrap(op string, err error) error {
+	if err == nil || err == io.EOF {
+		return err
+	}
+	return &net.OpError{Op: op, Net: c.network, Source: c.local, Addr: c.remote, Err: err}
+}

@@ -1,0 +1,72 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+
+	"github.com/seed-1e54c410/turnstile/dispatch"
+)
+
+// Dial connects to addr, "host:port", and waits until the connection stands. It is on the
+// dispatcher of ctx. The network is "tcp", "tcp4" or "tcp6". A host name is looked
+// up by core.Blocking, and its addresses are tried in turn, each until it fails; without a host
+// it is the own system.
+//
+// If ctx ends first the attempt is given up and the error has ctx.Err() inside. The error is
+// a *net.OpError, that of the first address if all have failed, with ErrNoDispatcher
+// inside if ctx belongs to no dispatcher. Nothing is left open then.
+func Dial(ctx context.Context, network, addr string) (*Conn, error) {
+	d, err := place(ctx, network)
+	var targets []netip.AddrPort
+	if err == nil {
+		targets, err = resolveDial(ctx, network, addr)
+	}
+	if err != nil {
+		return nil, &net.OpError{Op: "dial", Net: network, Err: err}
+	}
+	var first error
+	for _, to := range targets {
+		c, err := dial(ctx, d, network, to)
+		if err == nil {
+			return c, nil
+		}
+		if first == nil || ctx.Err() != nil {
+			first = &net.OpError{Op: "dial", Net: network, Addr: net.TCPAddrFromAddrPort(to), Err: err}
+		}
+		if ctx.Err() != nil || errors.Is(err, dispatch.ErrClosed) {
+			break
+		}
+	}
+	return nil, first
+}
+
+func dial(ctx context.Context, d *dispatch.Dispatcher, network string, to netip.AddrPort) (*Conn, error) {
+	for tries := 0; ; tries++ {
+		fd, err := sysConnect(to)
+		if err != nil {
+			return nil, err
+		}
+		c := &Conn{network: network}
+		if err := c.sock.attach(d, fd, reading, connecting); err != nil {
+			return nil, err
+		}
+		if err := c.sock.wr.call(ctx, new(op)); err != nil {
+			_ = c.sock.close()
+			return nil, err
+		}
+		c.sock.wr.do(func(fd int) error {
+			c.sock.wr.kind, c.sock.wr.seen = writing, 0
+			c.local, c.remote = sysLocalAddr(fd), sysPeerAddr(fd)
+			return nil
+		})
+		// A port that the system picks for us may be the one we dial, if nobody listens there. TCP
+		// allows both ends to connect at the same time, and so a socket to itself.
+		if tries < 2 && c.local != nil && c.remote != nil && c.local.AddrPort() == c.remote.AddrPort() {
+			_ = c.sock.close()
+			continue
+		}
+		return c, nil
+	}
+}
