@@ -1,0 +1,211 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/seed-1e54c410/turnstile/internal/check"
+)
+
+func TestMain(m *testing.M) {
+	if dir := os.Getenv("PIPELINE_DIR"); dir != "" { // see TestInterrupt
+		signal.Ignore(os.Interrupt) // until the program asks for it
+		os.Args = []string{os.Args[0], dir}
+		main()
+	}
+	check.Main(m)
+}
+
+// tree makes a directory with files of known content.
+func tree(t *testing.T, files map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range files {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// execute runs the program inside the test.
+func execute(ctx context.Context, args ...string) (code int, stdout, stderr string) {
+	var out, errs bytes.Buffer
+	code = run(ctx, args, &out, &errs)
+	return code, out.String(), errs.String()
+}
+
+var small = map[string]string{
+	"a.go":         "package a\n\nvar x, y = x, x // x in a comment does not count\n",
+	"b/b.go":       "package b\n\nvar x = \"x\"\n",
+	"b/empty.go":   "",
+	"b/text.txt":   "x x x x",
+	"c/quote\n.go": "package c\n",
+	"c/broken.go":  "func ( { x \"unterminated\n y",
+}
+
+func TestCounts(t *testing.T) {
+	code, out, errs := execute(t.Context(), "-check", "-clients", "4", "-top", "3", tree(t, small))
+	if code != exitOK || errs != "" {
+		t.Errorf("code %d, stderr %q", code, errs)
+	}
+	for _, want := range []string{
+		"        5  x\n        2  y\n        1  a\n5 files",
+		"check: identical to a sequential count: 5 files",
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("output lacks %q:\n%s", want, out)
+		}
+	}
+}
+
+// TestSizes sees that neither the number of clients and workers nor that of files changes the result.
+func TestSizes(t *testing.T) {
+	files := make(map[string]string)
+	for i := range 300 {
+		files[fmt.Sprintf("d%d/f%d.go", i%7, i)] = strings.Repeat(fmt.Sprintf("package p; var v%d = w\n", i%11), i*10)
+	}
+	dir := tree(t, files)
+	for _, args := range [][]string{
+		{"-clients", "1", "-workers", "1"},
+		{"-clients", "100", "-workers", "1"},
+		{"-clients", "7", "-workers", "9"},
+	} {
+		if code, out, errs := execute(t.Context(), append(args, "-check", dir)...); code != exitOK || !strings.Contains(out, "identical") {
+			t.Errorf("%q: code %d\n%s%s", args, code, out, errs)
+		}
+	}
+}
+
+func TestCheckSeesDifference(t *testing.T) {
+	dir := tree(t, small)
+	good := total{files: 5, counts: counts{}}
+	if err := walk(dir, func(name string) error {
+		src, err := os.ReadFile(filepath.Join(dir, name))
+		good.bytes += len(src)
+		good.counts.add(count(src))
+		return err
+	}, func(err error) { t.Error(err) }); err != nil {
+		t.Fatal(err)
+	}
+	if !same(t, dir, good) {
+		t.Error("the right result is not identical")
+	}
+	good.counts["x"]++
+	if same(t, dir, good) {
+		t.Error("one identifier more is identical")
+	}
+	good.counts["x"]--
+	good.files--
+	if same(t, dir, good) {
+		t.Error("one file less is identical")
+	}
+}
+
+func same(t *testing.T, dir string, got total) bool {
+	return compare(t.Context(), dir, got, io.Discard)
+}
+
+func TestUnreadable(t *testing.T) {
+	dir := tree(t, small)
+	gone := filepath.Join(dir, "b", "gone.go")
+	if err := os.Symlink("nowhere", gone); err != nil {
+		t.Fatal(err)
+	}
+	code, out, errs := execute(t.Context(), "-check", dir)
+	if code != exitFailed {
+		t.Errorf("code %d, want %d", code, exitFailed)
+	}
+	if !strings.Contains(errs, "gone.go") || !strings.Contains(errs, "1 files or directories could not be read") {
+		t.Errorf("stderr says %q", errs)
+	}
+	if !strings.Contains(out, "identical to a sequential count: 5 files") {
+		t.Errorf("the rest did not go on:\n%s", out)
+	}
+}
+
+func TestMissingDirectory(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "missing")
+	code, _, errs := execute(t.Context(), dir)
+	if code != exitFailed || !strings.Contains(errs, dir) {
+		t.Errorf("code %d, stderr %q", code, errs)
+	}
+}
+
+func TestUsage(t *testing.T) {
+	for _, args := range [][]string{{"-clients", "0"}, {"-top", "x"}, {"-nonsense"}, {"a", "b"}} {
+		if code, _, errs := execute(t.Context(), args...); code != exitUsage || !strings.Contains(errs, "usage: pipeline") {
+			t.Errorf("%q: code %d, stderr %q", args, code, errs)
+		}
+	}
+	if code, _, _ := execute(t.Context(), "-h"); code != exitOK {
+		t.Errorf("-h: code %d", code)
+	}
+}
+
+// TestCanceled cancels the program at many moments; TestMain sees that nothing is left.
+func TestCanceled(t *testing.T) {
+	dir := tree(t, small)
+	for i := range 40 {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i)*50*time.Microsecond)
+		code, out, errs := execute(ctx, dir)
+		if code != exitInterrupted && code != exitOK && !strings.Contains(errs, "context") {
+			t.Errorf("code %d\n%s%s", code, out, errs)
+		}
+		cancel()
+	}
+}
+
+// TestInterrupt sends the program real signals, as Ctrl-C does, until one comes while it
+// runs.
+func TestInterrupt(t *testing.T) {
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), "PIPELINE_DIR="+goroot(t))
+	var out bytes.Buffer
+	cmd.Stdout = &out
+	cmd.Stderr = &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	for {
+		select {
+		case <-again.C:
+			// It fails once the program has ended.
+			_ = cmd.Process.Signal(os.Interrupt)
+			continue
+		case <-ended:
+		}
+		break
+	}
+	if code := cmd.ProcessState.ExitCode(); code != exitInterrupted {
+		t.Errorf("code %d, want %d", code, exitInterrupted)
+	}
+	if !strings.Contains(out.String(), "interrupted; this is what was counted by then:") {
+		t.Errorf("output:\n%s", out.String())
+	}
+}
+
+func goroot(t *testing.T) string {
+	cfg, err := parse(nil, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cfg.dir
+}
