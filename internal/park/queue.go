@@ -88,7 +88,7 @@ func (q *Queue[V]) WaitOwn(host Host, mu *sync.Mutex, v V, take func(*V) (bool, 
 	q.push(n)
 	mu.Unlock()
 	// A cancel wakes the task by itself: nothing has to be armed.
-	v, err, failed := q.await(host.Context(), mu, n, take)
+	v, err, failed := q.await(host.Context(), mu, n, take, false)
 	if failed {
 		host.Failed()
 	}
@@ -142,7 +142,7 @@ func (q *Queue[V]) block(ctx context.Context, mu *sync.Mutex, n *node[V], take f
 	var done <-chan struct{}
 	if ctx != ownCtx {
 		mu.Unlock()
-		done = ctx.Done() // may be the caller's code: not under the lock
+		q.outside(mu, n, take, func() { done = ctx.Done() })
 		mu.Lock()
 	}
 	if done == nil {
@@ -167,7 +167,8 @@ func (q *Queue[V]) block(ctx context.Context, mu *sync.Mutex, n *node[V], take f
 		case <-done:
 			ended = true
 		}
-		err := ctx.Err()
+		var err error
+		q.outside(mu, n, take, func() { err = ctx.Err() })
 		if err == nil && ended {
 			err = context.Canceled // a nil result would say granted
 		}
@@ -206,27 +207,39 @@ func (q *Queue[V]) takeHead(mu *sync.Mutex, n *node[V], take func(*V) (bool, err
 // suspend is block for a task. The mutex is held at the call.
 func (q *Queue[V]) suspend(ctx context.Context, mu *sync.Mutex, n *node[V], take func(*V) (bool, error)) (V, error) {
 	host := n.host
-	v, err, failed := func() (V, error, bool) {
-		mu.Unlock()
-		host.Arm(ctx)
-		defer host.Disarm() // also if take panics
-		return q.await(ctx, mu, n, take)
-	}()
+	mu.Unlock()
+	v, err, failed := q.await(ctx, mu, n, take, true)
 	if failed {
 		host.Failed() // with nothing armed: it may not return
 	}
 	return v, err
 }
 
-// await does the waiting of a task. The mutex is free at the call.
-func (q *Queue[V]) await(ctx context.Context, mu *sync.Mutex, n *node[V], take func(*V) (bool, error)) (v V, err error, failed bool) {
+// await does the waiting of a task, with ctx armed if arm is set. The mutex is free at the
+// call.
+func (q *Queue[V]) await(ctx context.Context, mu *sync.Mutex, n *node[V], take func(*V) (bool, error), arm bool) (v V, err error, failed bool) {
 	host := n.host
+	out := true // the mutex is free, and code that is not ours may run
+	armed := false
+	defer func() {
+		if armed {
+			host.Disarm()
+		}
+		if out {
+			q.desert(mu, n, take)
+		}
+	}()
+	if arm {
+		host.Arm(ctx)
+		armed = true
+	}
 	for {
 		err := ctx.Err()
 		if err == nil {
 			err = host.Err()
 		}
 		mu.Lock()
+		out = false
 		if n.done {
 			v, err = q.finish(mu, n)
 			return v, err, false
@@ -240,8 +253,32 @@ func (q *Queue[V]) await(ctx context.Context, mu *sync.Mutex, n *node[V], take f
 				return v, err, false
 			}
 		}
+		out = true
 		mu.Unlock()
 		host.Suspend(q)
+	}
+}
+
+// outside calls fn, which may be code of others, while n is queued and the mutex is free.
+func (q *Queue[V]) outside(mu *sync.Mutex, n *node[V], take func(*V) (bool, error), fn func()) {
+	out := true
+	defer func() {
+		if out {
+			q.desert(mu, n, take)
+		}
+	}()
+	fn()
+	out = false
+}
+
+// desert takes n out of the queue, whose call will not come back because code of others has
+// panicked in it: else something would be granted to nobody.
+func (q *Queue[V]) desert(mu *sync.Mutex, n *node[V], take func(*V) (bool, error)) {
+	mu.Lock()
+	if n.done {
+		_, _ = q.finish(mu, n)
+	} else {
+		_, _ = q.quit(mu, n, take, nil)
 	}
 }
 

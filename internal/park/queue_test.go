@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
@@ -358,5 +359,73 @@ func BenchmarkWaitNoBlock(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		_, _ = o.queue.Wait(ctx, &o.mu, 1, take)
+	}
+}
+
+// A ctx whose methods panic while its call is in the queue takes the call out with it, so that
+// nothing is granted to nobody.
+func TestPanicOfContextLeavesTheQueue(t *testing.T) {
+	for _, at := range []string{"Done", "Err", "Err after a wake"} {
+		for name, start := range map[string]func(ctx context.Context, fn func(ctx context.Context)){
+			"task":      func(ctx context.Context, fn func(ctx context.Context)) { check.NewHost(ctx).Run(fn) },
+			"goroutine": func(ctx context.Context, fn func(ctx context.Context)) { fn(ctx) },
+		} {
+			if name == "task" && at == "Err after a wake" {
+				continue // the standard library would ask it on a goroutine of its own
+			}
+			t.Run(name+"/"+at, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					var o owner
+					ctx := &panicky{Context: t.Context(), done: make(chan struct{}), at: at}
+					panicked := make(chan any, 1)
+					go start(t.Context(), func(context.Context) {
+						defer func() { panicked <- recover() }()
+						_, _ = o.queue.Wait(ctx, &o.mu, 1, never)
+					})
+					synctest.Wait()
+					close(ctx.done) // wakes it, if it has come as far
+					synctest.Wait()
+					if p := <-panicked; p != any(at) {
+						t.Fatalf("panicked with %v, want %q", p, at)
+					}
+					o.mu.Lock()
+					defer o.mu.Unlock()
+					if n := o.queue.Len(); n != 0 {
+						t.Errorf("%d waiters are left", n)
+					}
+				})
+			})
+		}
+	}
+}
+
+// panicky is a ctx one of whose methods panics.
+type panicky struct {
+	context.Context
+	done chan struct{}
+	at   string
+	errs atomic.Int32 // calls of Err
+}
+
+func (p *panicky) Done() <-chan struct{} {
+	if p.at == "Done" {
+		panic(p.at)
+	}
+	return p.done
+}
+
+func (p *panicky) Err() error {
+	n := p.errs.Add(1)
+	if p.at == "Err" && n > 1 {
+		panic(p.at)
+	}
+	select {
+	case <-p.done:
+		if p.at == "Err after a wake" {
+			panic(p.at)
+		}
+		return context.Canceled
+	default:
+		return nil
 	}
 }
