@@ -13,8 +13,8 @@
 //	        FutureStream of files ─▶ Map ─▶ Filter ─▶ Batch ─▶ tally (AsyncLock)
 //
 // and an AsyncEvent starts all clients at once. Ctrl-C cancels everything in order, shows what was
-// counted by then, and ends the program with exit code 130. Files that cannot be read are
-// reported, and the exit code is 1 then.
+// counted by then, and ends the program with exit code 130 (which go run only prints, and ends with 1
+// itself). Files that cannot be read are reported, and the exit code is 1 then.
 package main
 
 import (
@@ -52,6 +52,7 @@ type config struct {
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	context.AfterFunc(ctx, stop) // a second Ctrl-C kills
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
@@ -66,14 +67,22 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if err != nil {
 		return exitUsage
 	}
+	root, err := os.OpenRoot(cfg.dir)
+	if err != nil {
+		fmt.Fprintln(stderr, "pipeline:", err)
+		return exitFailed
+	}
+	defer root.Close()
 	began := time.Now()
-	p := newPipeline(cfg, stderr)
+	p := newPipeline(cfg, root, stderr)
 	err = core.Run(ctx, p.main)
 	took := time.Since(began)
 	interrupted := ctx.Err() != nil
-	if err != nil && !interrupted {
+	if err != nil && !(interrupted && errors.Is(err, context.Canceled)) {
 		fmt.Fprintln(stderr, "pipeline:", err)
-		return exitFailed
+		if !interrupted {
+			return exitFailed
+		}
 	}
 	if interrupted {
 		fmt.Fprintln(stdout, "interrupted; this is what was counted by then:")
@@ -84,11 +93,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	code := exitOK
 	if p.failures > 0 {
-		fmt.Fprintf(stderr, "pipeline: %d files or directories could not be read\n", p.failures)
+		fmt.Fprintln(stderr, "pipeline: files or directories that could not be read:", p.failures)
 		code = exitFailed
 	}
-	if cfg.check && !compare(ctx, cfg.dir, p.tally, stdout) {
+	if cfg.check && !compare(ctx, root.FS(), p.tally, stdout) {
 		code = exitFailed
+	}
+	if ctx.Err() != nil {
+		return exitInterrupted
 	}
 	return code
 }
@@ -116,6 +128,11 @@ func parse(args []string, stderr io.Writer) (config, error) {
 	}
 	cfg.dir = flags.Arg(0)
 	if cfg.dir == "" {
+		if build.Default.GOROOT == "" {
+			err := errors.New("this program does not know the source tree of its toolchain: name a directory")
+			fmt.Fprintln(stderr, "pipeline:", err)
+			return cfg, err
+		}
 		cfg.dir = filepath.Join(build.Default.GOROOT, "src")
 	}
 	return cfg, nil

@@ -1,3 +1,5 @@
+//go:build unix
+
 package main
 
 import (
@@ -10,6 +12,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -93,7 +96,7 @@ func TestSizes(t *testing.T) {
 func TestCheckSeesDifference(t *testing.T) {
 	dir := tree(t, small)
 	good := total{files: 5, counts: counts{}}
-	if err := walk(dir, func(name string) error {
+	if err := walk(os.DirFS(dir), func(name string) error {
 		src, err := os.ReadFile(filepath.Join(dir, name))
 		good.bytes += len(src)
 		good.counts.add(count(src))
@@ -116,7 +119,7 @@ func TestCheckSeesDifference(t *testing.T) {
 }
 
 func same(t *testing.T, dir string, got total) bool {
-	return compare(t.Context(), dir, got, io.Discard)
+	return compare(t.Context(), os.DirFS(dir), got, io.Discard)
 }
 
 func TestUnreadable(t *testing.T) {
@@ -129,7 +132,7 @@ func TestUnreadable(t *testing.T) {
 	if code != exitFailed {
 		t.Errorf("code %d, want %d", code, exitFailed)
 	}
-	if !strings.Contains(errs, "gone.go") || !strings.Contains(errs, "1 files or directories could not be read") {
+	if !strings.Contains(errs, "gone.go") || !strings.Contains(errs, "files or directories that could not be read: 1") {
 		t.Errorf("stderr says %q", errs)
 	}
 	if !strings.Contains(out, "identical to a sequential count: 5 files") {
@@ -141,6 +144,62 @@ func TestMissingDirectory(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "missing")
 	code, _, errs := execute(t.Context(), dir)
 	if code != exitFailed || !strings.Contains(errs, dir) {
+		t.Errorf("code %d, stderr %q", code, errs)
+	}
+}
+
+// TestLinks: a directory that is a link is walked as any other, what blocks is left
+// out, and a link that leads out of the tree cannot be read by anybody.
+func TestLinks(t *testing.T) {
+	dir := tree(t, small)
+	if err := syscall.Mkfifo(filepath.Join(dir, "fifo.go"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("/etc/hostname", filepath.Join(dir, "out.go")); err != nil {
+		t.Fatal(err)
+	}
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(dir, link); err != nil {
+		t.Fatal(err)
+	}
+	code, out, errs := execute(t.Context(), "-check", link)
+	if code != exitFailed || !strings.Contains(errs, "out.go") {
+		t.Errorf("code %d, stderr %q", code, errs)
+	}
+	if !strings.Contains(out, "identical to a sequential count: 5 files") {
+		t.Errorf("output:\n%s", out)
+	}
+}
+
+// TestNoFiles: nothing counted is nothing checked.
+func TestNoFiles(t *testing.T) {
+	if code, out, _ := execute(t.Context(), "-check", t.TempDir()); code != exitFailed || !strings.Contains(out, "no Go files") {
+		t.Errorf("code %d\n%s", code, out)
+	}
+}
+
+// TestPartFails: the first part that fails ends all others, and the program says why.
+func TestPartFails(t *testing.T) {
+	if os.Getenv("PIPELINE_FEW") == "" {
+		cmd := exec.Command(os.Args[0], "-test.run", "^TestPartFails$")
+		cmd.Env = append(os.Environ(), "PIPELINE_FEW=1")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("%v\n%s", err, out)
+		}
+		return
+	}
+	dir := tree(t, small)
+	// So few descriptors that not all clients get theirs.
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	limit.Cur = 60
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	code, _, errs := execute(t.Context(), "-clients", "100", dir)
+	if code != exitFailed || !strings.Contains(errs, "too many open files") {
 		t.Errorf("code %d, stderr %q", code, errs)
 	}
 }

@@ -20,6 +20,7 @@ import (
 // pipeline is everything between the directory and the result.
 type pipeline struct {
 	cfg    config
+	root   *os.Root
 	stderr io.Writer
 
 	names *queue.AsyncQueue[string]  // the work
@@ -30,6 +31,7 @@ type pipeline struct {
 
 	failures int // only tasks touch it
 	fetched  int
+	line     bool // there is a progress line
 }
 
 // file is a file on its way, first with its text and then with its counts.
@@ -39,9 +41,10 @@ type file struct {
 	counts counts
 }
 
-func newPipeline(cfg config, stderr io.Writer) *pipeline {
+func newPipeline(cfg config, root *os.Root, stderr io.Writer) *pipeline {
 	return &pipeline{
 		cfg:    cfg,
+		root:   root,
 		stderr: stderr,
 		names:  queue.New[string](4 * cfg.clients),
 		files:  stream.New[file](2 * cfg.clients),
@@ -51,38 +54,44 @@ func newPipeline(cfg config, stderr io.Writer) *pipeline {
 
 // main runs as the first task. The others end before it does, in the order of the pipeline.
 func (p *pipeline) main(ctx context.Context) error {
-	root, err := os.OpenRoot(p.cfg.dir)
-	if err != nil {
-		p.fail(err)
-		return nil
+	// The first task that fails takes the others along.
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	start := func(fn func(ctx context.Context) error) *core.Task {
+		return core.Start(ctx, func(ctx context.Context) error {
+			err := fn(ctx)
+			if err != nil {
+				cancel(err)
+			}
+			return err
+		})
 	}
-	defer root.Close()
 	l, err := transport.Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
 	defer l.Close()
-	server := core.Start(ctx, func(ctx context.Context) error { return serve(ctx, l, root) })
-	walker := core.Start(ctx, p.walk)
+	server := start(func(ctx context.Context) error { return serve(ctx, l, p.root) })
+	walker := start(p.walk)
 	var clients, workers []*core.Task
 	for range p.cfg.clients {
-		clients = append(clients, core.Start(ctx, func(ctx context.Context) error {
+		clients = append(clients, start(func(ctx context.Context) error {
 			return p.client(ctx, l.Addr().String())
 		}))
 	}
 	for range p.cfg.workers {
-		workers = append(workers, core.Start(ctx, p.work))
+		workers = append(workers, start(p.work))
 	}
 	stop := p.progress(ctx)
 	defer stop()
 	p.start.Fire()
 
 	if err := wait(ctx, clients...); err != nil {
-		return err // whoever is left is canceled
+		return context.Cause(ctx)
 	}
 	p.files.Complete()
 	if err := wait(ctx, append(workers, walker)...); err != nil {
-		return err
+		return context.Cause(ctx)
 	}
 	l.Close()
 	return wait(ctx, server)
@@ -99,13 +108,13 @@ func wait(ctx context.Context, tasks ...*core.Task) error {
 	return first
 }
 
-// walk puts the names of all files into the queue. It does so from a goroutine beside the loop, where a Put into
-// a full queue blocks that goroutine.
+// walk puts the names of all files into the queue. It does so from a goroutine beside the loop,
+// where a Put into a full queue blocks that goroutine.
 func (p *pipeline) walk(ctx context.Context) error {
 	defer p.names.Shutdown()
 	var failed []error
 	_, err := core.Blocking(ctx, func(ctx context.Context) (struct{}, error) {
-		return struct{}{}, walk(p.cfg.dir,
+		return struct{}{}, walk(p.root.FS(),
 			func(name string) error { return p.names.Put(ctx, name) },
 			func(err error) { failed = append(failed, err) })
 	})
@@ -151,7 +160,9 @@ func (p *pipeline) client(ctx context.Context, addr string) error {
 func (p *pipeline) work(ctx context.Context) error {
 	counted := stream.Map(p.files, func(ctx context.Context, f file) (file, error) {
 		var err error
-		f.counts, err = core.Blocking(ctx, func(context.Context) (counts, error) { return count(f.src), nil })
+		f.counts, err = core.Blocking(ctx, func(context.Context) (counts, error) {
+			return count(f.src), nil
+		})
 		return f, err
 	})
 	useful := stream.Filter(counted, func(ctx context.Context, f file) (bool, error) {
@@ -161,13 +172,14 @@ func (p *pipeline) work(ctx context.Context) error {
 		// An empty file has nothing to add, but it is a file.
 		return false, p.add(ctx, f)
 	})
-	return stream.ForEach(ctx, stream.Batch(useful, 32, 100*time.Millisecond), func(ctx context.Context, batch []file) error {
+	batches := stream.Batch(useful, 32, 100*time.Millisecond)
+	return stream.ForEach(ctx, batches, func(ctx context.Context, batch []file) error {
 		return p.add(ctx, batch...)
 	})
 }
 
-// add adds files to the tally. That takes a while, so it is done beside the loop, with the lock
-// held: a mutex could not be held over a wait.
+// add adds files to the tally. That takes a while, so it is done beside the loop, with the
+// lock held: a mutex could not be held over a wait.
 func (p *pipeline) add(ctx context.Context, batch ...file) error {
 	return p.lock.Do(ctx, func(ctx context.Context) error {
 		_, err := core.Blocking(ctx, func(context.Context) (struct{}, error) {
@@ -185,6 +197,9 @@ func (p *pipeline) add(ctx context.Context, batch ...file) error {
 // fail reports what could not be read.
 func (p *pipeline) fail(err error) {
 	p.failures++
+	if p.line {
+		fmt.Fprint(p.stderr, clearLine)
+	}
 	fmt.Fprintln(p.stderr, "pipeline:", err)
 }
 
@@ -194,11 +209,12 @@ func (p *pipeline) progress(ctx context.Context) (stop func()) {
 	if !isTerminal(p.stderr) {
 		return func() {}
 	}
+	p.line = true
 	task := core.Start(ctx, func(ctx context.Context) error {
 		for {
-			fmt.Fprintf(p.stderr, "\r%d files fetched, %d names and %d files waiting \x1b[K", p.fetched, p.names.Len(), p.files.Len())
+			fmt.Fprintf(p.stderr, "\r%d files fetched, %d names and %d files waiting"+clearRest, p.fetched, p.names.Len(), p.files.Len())
 			if err := core.Sleep(ctx, 100*time.Millisecond); err != nil {
-				fmt.Fprint(p.stderr, "\r\x1b[K")
+				fmt.Fprint(p.stderr, clearLine)
 				return nil
 			}
 		}
@@ -208,6 +224,12 @@ func (p *pipeline) progress(ctx context.Context) (stop func()) {
 		_ = task.CancelAndWait(core.Shield(ctx))
 	}
 }
+
+// What a terminal does on these is to clear the rest of a line, and all of it.
+const (
+	clearRest = "\x1b[K"
+	clearLine = "\r" + clearRest
+)
 
 // isTerminal reports whether w is a terminal, or another device that somebody may look at.
 func isTerminal(w io.Writer) bool {
@@ -232,6 +254,6 @@ func (p *pipeline) report(w io.Writer, took time.Duration) {
 		text = err.Error() + "\n"
 	}
 	mb := float64(p.tally.bytes) / 1e6
-	fmt.Fprintf(w, "%s%d files, %.1f MB in %.2f s: %.0f files/s, %.1f MB/s over %d connections\n", text,
+	fmt.Fprintf(w, "%s%d files, %.1f MB in %.2f s: %.0f files/s, %.1f MB/s, connections: %d\n", text,
 		p.tally.files, mb, took.Seconds(), float64(p.tally.files)/took.Seconds(), mb/took.Seconds(), p.cfg.clients)
 }

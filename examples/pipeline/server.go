@@ -10,13 +10,14 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/seed-1e54c410/turnstile/core"
 	"github.com/seed-1e54c410/turnstile/transport"
 )
 
-// The protocol: a client sends the name of a file, quoted as in Go, and a newline. The answer is a line "ok"
-// with the length, followed by the file, or a line "error" with a quoted text.
+// The protocol: a client sends the name of a file, quoted as in Go, and a newline. The answer is
+// a line "ok" with the length, followed by the file, or a line "error" with a quoted text.
 
 // serve accepts connections until the listener is closed, each a task of its own.
 func serve(ctx context.Context, l *transport.Listener, root *os.Root) error {
@@ -24,6 +25,13 @@ func serve(ctx context.Context, l *transport.Listener, root *os.Root) error {
 		conn, err := l.AcceptConn(ctx)
 		if errors.Is(err, net.ErrClosed) {
 			return nil
+		}
+		if err != nil && ctx.Err() == nil {
+			// Too many descriptors, perhaps: the listener is as good as before.
+			if err := core.Sleep(ctx, 10*time.Millisecond); err != nil {
+				return err
+			}
+			continue
 		}
 		if err != nil {
 			return err
@@ -71,6 +79,9 @@ type remoteError string
 
 func (e remoteError) Error() string { return string(e) }
 
+// maxFile is how long a file may be, in bytes, for a client to take it.
+const maxFile = 1 << 28
+
 // client fetches files over one connection.
 type client struct {
 	conn net.Conn
@@ -93,9 +104,9 @@ func (c *client) fetch(name string) ([]byte, error) {
 	status, rest, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
 	switch status {
 	case "ok":
-		n, err := strconv.Atoi(rest)
-		if err != nil {
-			return nil, fmt.Errorf("answer %q: %w", line, err)
+		n, err := strconv.ParseUint(rest, 10, 32)
+		if err != nil || n > maxFile {
+			return nil, fmt.Errorf("answer %q: no length, or too large", line)
 		}
 		src := make([]byte, n)
 		_, err = io.ReadFull(c.r, src)
