@@ -130,9 +130,9 @@ func (t *Task) ended() *promise { return &t.future.promise }
 
 // Spawn is [Start] for a task that nobody waits for. Its error goes to
 // dispatch.Config.Unhandled, unless it only says that the task was canceled: an error that is
-// Canceled, DeadlineExceeded or dispatch.ErrClosed after ctx has ended. Where
-// Unhandled is nil the error is logged, with the place of fn, and a panic leaves
-// the call that runs the loop, as a *[PanicError].
+// Canceled, DeadlineExceeded or dispatch.ErrClosed after ctx has ended. Of a panic it gets the
+// *[PanicError], and the loop goes on. Where Unhandled is nil the error is logged, with the
+// place of fn, and a panic leaves the call that runs the loop, as a *[PanicError].
 //
 // The task is canceled when ctx is; see [Detach] for one that is not. On a dispatcher that
 // closes fn does not run, and nobody is told: use Start where that matters.

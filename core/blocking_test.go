@@ -164,3 +164,24 @@ func TestBlockingOutlivesDispatcher(t *testing.T) {
 		nothingLeft(t)
 	})
 }
+
+// A negative MaxBlocking is the default, not a limit that nobody gets below.
+func TestBlockingWithNegativeLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, err := dispatch.New(dispatch.Config{MaxBlocking: -1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ran := false
+		wantErr(t, "RunOn", core.RunOn(t.Context(), d, func(ctx context.Context) error {
+			ctx, cancel := core.WithTimeout(ctx, time.Second)
+			defer cancel()
+			_, err := core.Blocking(ctx, func(context.Context) (int, error) { ran = true; return 1, nil })
+			return err
+		}), nil)
+		if !ran {
+			t.Error("the function has not run")
+		}
+		wantErr(t, "Close", d.Close(), nil)
+	})
+}

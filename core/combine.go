@@ -59,7 +59,8 @@ func (o *onlooker) wait(ctx context.Context) error {
 // All waits until all futures are completed, and returns their values in the order of
 // the arguments. It ends with the first error of a future: with the first in the order of the
 // arguments if several have failed before the call. If ctx ends first, it returns
-// ctx.Err(). The futures are not touched: those that are pending go on.
+// ctx.Err(). With an error it returns no values. Futures that are all finished already are
+// returned even if ctx is done. The futures are not touched: those that are pending go on.
 func All[T any](ctx context.Context, fs ...*Future[T]) ([]T, error) {
 	pending := false
 	for _, f := range fs {
@@ -92,8 +93,8 @@ func All[T any](ctx context.Context, fs ...*Future[T]) ([]T, error) {
 }
 
 // Race waits until one of ws has ended, and returns its index: the smallest if
-// several have. It returns ErrNoFutures for none, and ctx.Err() if ctx ends
-// first. The others are not touched, and hold no memory of the race.
+// several have ended before the call, even if ctx is done. It returns ErrNoFutures for none, and
+// ctx.Err() if ctx ends first, with -1. The others are not touched, and hold no memory of the race.
 func Race(ctx context.Context, ws ...Waitable) (int, error) {
 	if len(ws) == 0 {
 		return -1, ErrNoFutures

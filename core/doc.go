@@ -30,7 +30,7 @@
 //
 // A task has a ctx of its own, which ends when the task is canceled, when the ctx it was started
 // with ends, when its dispatcher closes, or with the task itself. A wait returns ctx.Err() then; so does every
-// further wait with that ctx, until the task returns. Cleaning up that has to wait takes [Shield].
+// further wait with that ctx, until the task returns. Clean-up that has to wait uses [Shield].
 //
 // A wait that has been granted what it waits for returns it, even if its ctx has ended since. So
 // nothing is lost, and the cancel shows in the next wait.

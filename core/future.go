@@ -126,7 +126,7 @@ func (f *Future[T]) Fail(err error) {
 }
 
 // TryComplete is Complete that reports whether it was this call that finished the
-// future.
+// future, where Complete would panic over one that is finished.
 func (f *Future[T]) TryComplete(v T) bool {
 	f.own()
 	return f.finish(StateCompleted, v, nil)
@@ -320,7 +320,8 @@ func (p *promise) CancelCause(cause error) bool {
 	return true
 }
 
-// CancelAndWait cancels the future and waits for its end, whatever that is. If
+// CancelAndWait cancels the future and waits for its end. It returns nil then, however that
+// was; the outcome is in Err. If
 // ctx ends first, it returns ctx.Err(); a task that cancels itself so gets
 // ErrSelf, and is canceled.
 func (p *promise) CancelAndWait(ctx context.Context) error {

@@ -154,7 +154,7 @@ func (l *limit) RunReady()           { l.late = true }
 // At most dispatch.Config.MaxBlocking functions run at the same time for one
 // dispatcher; others wait their turn in order. A panic of fn goes on in the caller, as a
 // *[PanicError]; a Goexit of fn becomes the error ErrGoexit. On an ordinary goroutine
-// fn runs inside the call.
+// fn runs inside the call, and its panic is not wrapped.
 //
 // Only when the dispatcher has closed, and its time for tasks that do not end is over, does
 // Blocking return before fn, with dispatch.ErrClosed.
@@ -218,8 +218,8 @@ func (s *sched) leaveBlocking() {
 	}
 }
 
-// Sleep waits until d has passed, on the clock of the dispatcher in a task, and not
-// at all for d ≤ 0, but then lets a task's others run. If ctx ends first, or is done at the
+// Sleep waits until d has passed, on the clock of the dispatcher in a task. For d ≤ 0 it
+// does not wait, but gives way to others as Yield does. If ctx ends first, or is done at the
 // call, it returns ctx.Err().
 func Sleep(ctx context.Context, d time.Duration) error {
 	if err := ctx.Err(); err != nil {

@@ -277,3 +277,36 @@ func TestSchedules(t *testing.T) {
 		}
 	})
 }
+
+// A task that never rests does not keep a simulated run from its end.
+func TestSimulationEndsWithMain(t *testing.T) {
+	d, err := dispatch.New(dispatch.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	steps := 0
+	seam.Of(d).Simulate(&seam.Sim{
+		Choose: func(int) int { return 0 },
+		Step: func() {
+			if steps++; steps > 10_000 {
+				panic("the run does not end")
+			}
+		},
+	})
+	var task *core.Task
+	if p := panics(func() {
+		wantErr(t, "RunOn", core.RunOn(t.Context(), d, func(ctx context.Context) error {
+			task = core.Start(ctx, func(ctx context.Context) error {
+				for core.Yield(ctx) == nil {
+				}
+				return ctx.Err()
+			})
+			return core.Yield(ctx)
+		}), nil)
+	}); p != nil {
+		t.Fatal(p)
+	}
+	canceledBy(t, "the task", task, core.ErrMainReturned)
+	wantErr(t, "Close", d.Close(), nil)
+	nothingLeft(t)
+}

@@ -8,8 +8,8 @@ import (
 	"github.com/seed-1e54c410/turnstile/internal/timer"
 )
 
-// WithCancel is context.WithCancel for a ctx of this package, at about half the price;
-// it is context.WithCancel itself for any other.
+// WithCancel is context.WithCancel for a ctx of this package, whose cancel reaches the tasks
+// below it at once; it is context.WithCancel itself for any other.
 func WithCancel(ctx context.Context) (context.Context, context.CancelFunc) {
 	if scopeOf(ctx) == nil {
 		return context.WithCancel(ctx)

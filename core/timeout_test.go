@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/seed-1e54c410/turnstile/core"
+	"github.com/seed-1e54c410/turnstile/dispatch"
+	"github.com/seed-1e54c410/turnstile/internal/seam"
 )
 
 func TestWithTimeout(t *testing.T) {
@@ -140,6 +142,79 @@ func TestWithCancel(t *testing.T) {
 		wantErr(t, "Yield", core.Yield(ctx), context.DeadlineExceeded)
 		wantErr(t, "Yield", core.Yield(t.Context()), nil)
 	})
+}
+
+// A ctx with a timeout ends with its dispatcher, after which its time would never be over.
+func TestWithTimeoutOutlivesDispatcher(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ended := func(what string, ctx context.Context) {
+			wantErr(t, what+": Err", ctx.Err(), context.Canceled)
+			wantErr(t, what+": Cause", context.Cause(ctx), dispatch.ErrClosed)
+			select {
+			case <-ctx.Done():
+			default:
+				t.Errorf("%s: Done is open", what)
+			}
+		}
+		var below, detached, shield, on context.Context
+		waits := make(chan error, 1)
+		wantErr(t, "Run", core.Run(context.Background(), func(ctx context.Context) error {
+			d := core.DispatcherOf(ctx)
+			shield, on = core.Shield(ctx), core.On(context.Background(), d)
+			below, _ = core.WithTimeout(ctx, time.Hour)
+			detached, _ = core.WithTimeout(core.Detach(ctx), time.Hour)
+			elsewhere, cancel := core.WithTimeout(on, time.Hour)
+			go func() {
+				defer cancel()
+				waits <- forever(elsewhere)
+			}()
+			return nil
+		}), nil)
+		ended("below main", below)
+		ended("detached", detached)
+		synctest.Wait()
+		select {
+		case err := <-waits:
+			wantErr(t, "a goroutine's wait", err, context.Canceled)
+		default:
+			t.Error("the wait of a goroutine goes on")
+		}
+		// Made when all is over.
+		for what, base := range map[string]context.Context{"shield": shield, "On": on} {
+			ctx, cancel := core.WithTimeout(base, time.Hour)
+			ended(what, ctx)
+			cancel()
+			cancel()
+			ended(what, ctx)
+		}
+	})
+}
+
+// A timeout on another dispatcher than the caller's is one of that dispatcher's clock.
+func TestWithTimeoutOn(t *testing.T) {
+	d, err := dispatch.New(dispatch.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := int64(5)
+	seam.Of(d).Simulate(&seam.Sim{Now: func() int64 { return now }})
+	ctx, cancel := core.WithTimeout(core.On(context.Background(), d), time.Hour)
+	defer cancel()
+	if at, ok := ctx.Deadline(); !ok || at.Sub(d.Now()) != time.Hour {
+		t.Errorf("the deadline is %v after the time of the dispatcher, %t", at.Sub(d.Now()), ok)
+	}
+	if n := d.Pending(); n != 1 {
+		t.Errorf("%d timers are armed", n)
+	}
+	now += int64(time.Hour) - 1
+	_, err = d.Poll(0)
+	wantErr(t, "Poll", err, nil)
+	wantErr(t, "Err before the time", ctx.Err(), nil)
+	now++
+	_, err = d.Poll(0)
+	wantErr(t, "Poll", err, nil)
+	wantErr(t, "Err", ctx.Err(), context.DeadlineExceeded)
+	wantErr(t, "Close", d.Close(), nil)
 }
 
 func TestSleep(t *testing.T) {

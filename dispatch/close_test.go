@@ -2,6 +2,7 @@ package dispatch_test
 
 import (
 	"errors"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -84,6 +85,53 @@ func TestCloseEndless(t *testing.T) {
 		if n == 0 {
 			t.Error("what was posted did not run")
 		}
+	})
+}
+
+// TestCloseEndlessReady closes a dispatcher where something makes itself ready for ever by
+// the seam, which serves until the end: behind its time Close makes a number of turns and no
+// more.
+func TestCloseEndlessReady(t *testing.T) {
+	const tooMany = 100 * dispatch.LastTurns
+	d, v := open(t, dispatch.Config{CloseTimeout: 7}), new(virtual)
+	simulate(d, v.sim())
+	n := 0
+	var again runs
+	again = func() {
+		v.now++
+		if n++; n < tooMany {
+			seam.Of(d).Ready(again)
+		}
+	}
+	seam.Of(d).Ready(again)
+	must(t, d.Close())
+	if n != 7+2*dispatch.LastTurns {
+		t.Errorf("Close has made %d turns", n)
+	}
+	refusesAll(t, d)
+}
+
+// TestCloseWithLongestTimeout: Close waits for a callback that is running, however long it may
+// wait.
+func TestCloseWithLongestTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := open(t, dispatch.Config{CloseTimeout: math.MaxInt64})
+		letGo, ran, closed := make(chan bool), make(chan error, 1), make(chan error, 1)
+		d.CallSoon(func() { <-letGo })
+		go func() { ran <- d.Run(t.Context()) }()
+		synctest.Wait()
+		go func() { closed <- d.Close() }()
+		time.Sleep(1000 * time.Hour)
+		select {
+		case err := <-closed:
+			t.Errorf("Close = %v, before the callback has returned", err)
+			closed <- nil
+		default:
+		}
+		close(letGo)
+		must(t, <-closed)
+		must(t, <-ran)
+		refusesAll(t, d)
 	})
 }
 

@@ -83,7 +83,7 @@ var (
 	ErrStuck = errors.New("dispatch: simulation has nothing to run")
 )
 
-// CloseError is returned by Close when tasks would not end.
+// CloseError is returned by Close, and by core.Run and RunOn, when tasks would not end.
 type CloseError struct {
 	// Tasks tells where each task was started that is left suspended for ever.
 	Tasks []string

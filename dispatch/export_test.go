@@ -18,3 +18,9 @@ func (d *Dispatcher) Asleep() bool {
 	defer d.mu.Unlock()
 	return d.asleep != awake
 }
+
+// FIFOCap returns how much room the ready FIFO takes. The loop must not run.
+func (d *Dispatcher) FIFOCap() int { return cap(d.ready) }
+
+// LastTurns is how many turns each of the two last stages of Close makes at most.
+const LastTurns = lastTurns

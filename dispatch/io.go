@@ -133,7 +133,8 @@ func (d *Dispatcher) drop(i uint32) []*Watch {
 // Register makes the dispatcher know the descriptor fd, which has to be in
 // non-blocking mode, so that AddRead and AddWrite accept it. The dispatcher does not own
 // it: see CloseFD. It returns ErrRegistered, ErrMode if package transport uses
-// fd, ErrClosed, or the error of the native poller.
+// fd, ErrClosed, or the error of opening the native poller. That fd is no open descriptor
+// is found by AddRead or AddWrite only.
 func (d *Dispatcher) Register(fd FD) error {
 	d.io.mu.Lock()
 	defer d.io.mu.Unlock()

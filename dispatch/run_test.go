@@ -74,6 +74,26 @@ func TestRunEndsWithCtx(t *testing.T) {
 	})
 }
 
+// TestCancelStaysWithRun: the cancel that ends a Run does not end the sleep of the Poll that
+// comes next.
+func TestCancelStaysWithRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := open(t, dispatch.Config{})
+		for range 200 {
+			ctx, cancel := context.WithCancel(t.Context())
+			d.CallSoon(cancel)
+			if err := d.Run(ctx); err != context.Canceled {
+				t.Errorf("Run = %v", err)
+			}
+			ran := false
+			d.AfterFunc(time.Second, func() { ran = true })
+			if n, err := d.Poll(-1); n != 1 || err != nil || !ran {
+				t.Fatalf("Poll = %d, %v, before the timer it waits for", n, err)
+			}
+		}
+	})
+}
+
 // TestNoWakeLost has what ends a sleep happen after the loop has looked for it and
 // before it sleeps: at the moment it reads the clock. A wake that is lost is a deadlock
 // of the bubble.

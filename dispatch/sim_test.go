@@ -81,6 +81,30 @@ func TestChooseSeesTimers(t *testing.T) {
 	}
 }
 
+// TestSimulatedFIFO: where something is always ready, turns end even so, and the FIFO keeps no
+// room for what has run.
+func TestSimulatedFIFO(t *testing.T) {
+	const all = 20_000
+	d := open(t, dispatch.Config{})
+	simulate(d, &seam.Sim{Choose: func(int) int { return 0 }})
+	ran, room, most := 0, 0, 0
+	var again func()
+	again = func() {
+		if ran++; ran < all {
+			d.CallSoon(again)
+		}
+	}
+	d.CallSoon(again)
+	d.CallSoon(again)
+	for ran < all {
+		most = max(most, turn(t, d))
+		room = max(room, d.FIFOCap())
+	}
+	if most > 1000 || room > 1000 {
+		t.Errorf("a turn has run %d callbacks, in a FIFO with room for %d; never more than 2 were ready", most, room)
+	}
+}
+
 func TestVirtualSleep(t *testing.T) {
 	d, v := openVirtual(t)
 	start := d.Now()
@@ -194,6 +218,10 @@ func TestSettings(t *testing.T) {
 	s := seam.Of(d).Settings()
 	if s.MaxIdleCoroutines != 1024 || s.MaxBlocking != 512 || s.CloseTimeout != 5*time.Second || s.Unhandled != nil {
 		t.Errorf("the default is %+v", s)
+	}
+	d = open(t, dispatch.Config{MaxBlocking: -3})
+	if n := seam.Of(d).Settings().MaxBlocking; n != 512 {
+		t.Errorf("MaxBlocking is %d, want the default", n)
 	}
 	d = open(t, dispatch.Config{MaxIdleCoroutines: -1, MaxBlocking: 3, CloseTimeout: 7, Unhandled: func(error) {}})
 	s = seam.Of(d).Settings()

@@ -1,4 +1,4 @@
-// Package event has what tells others that something has happened.
+// Package event has AsyncEvent, a flag that tasks and goroutines wait for.
 //
 //   - [AsyncEvent] when a condition becomes true and stays true until somebody
 //     takes it back: started, connected, paused.
@@ -7,7 +7,9 @@
 //   - Package queue when each happening carries something, or must be counted.
 //
 // The types work for ordinary goroutines and for the tasks of any number of
-// dispatchers at the same time.
+// dispatchers at the same time. In a task a wait also ends with dispatch.ErrClosed,
+// once its dispatcher has closed and given up on the task. In a callback of a
+// dispatcher a call that would have to wait panics.
 package event
 
 import (
@@ -51,7 +53,7 @@ func (e *AsyncEvent) Wait(ctx context.Context) error {
 
 func (e *AsyncEvent) take(*struct{}) (bool, error) { return e.set.Load(), nil }
 
-// Fire sets the event and lets everybody go who waits for it at that moment,
+// Fire sets the event (Set, in other libraries) and lets everybody go who waits for it at that moment,
 // also if Clear follows at once. On an event that is set it does nothing.
 func (e *AsyncEvent) Fire() {
 	if e.set.Load() {

@@ -7,7 +7,9 @@
 //     uncontended, and under contention it trades fairness for throughput.
 //
 // The types work for ordinary goroutines and for the tasks of any number of
-// dispatchers at the same time.
+// dispatchers at the same time. In a task a wait also ends with dispatch.ErrClosed,
+// once its dispatcher has closed and given up on the task. In a callback of a
+// dispatcher a call that would have to wait panics.
 package lock
 
 import (

@@ -7,7 +7,9 @@
 //     hands over a single value.
 //
 // The types work for ordinary goroutines and for the tasks of any number of
-// dispatchers at the same time.
+// dispatchers at the same time. In a task a wait also ends with dispatch.ErrClosed,
+// once its dispatcher has closed and given up on the task. In a callback of a
+// dispatcher a call that would have to wait panics.
 package queue
 
 import (
@@ -63,7 +65,8 @@ type entry[T any] struct {
 	other bool
 }
 
-// New returns a queue that holds at most max items; max ≤ 0 sets no bound.
+// New returns a queue that holds at most max items; max ≤ 0 sets no bound, other than
+// the 0 of a channel.
 func New[T any](max int) *AsyncQueue[T] {
 	return &AsyncQueue[T]{max: max}
 }
@@ -198,8 +201,8 @@ func (q *AsyncQueue[T]) Cap() int { return max(q.max, 0) }
 // Empty reports whether a Get would wait at the moment, or fail.
 func (q *AsyncQueue[T]) Empty() bool { return q.Len() == 0 }
 
-// Full reports whether a Put would wait at the moment. A queue without a bound is
-// never full.
+// Full reports whether the queue holds as many items as it may: a Put would wait, or fail
+// after Shutdown. A queue without a bound is never full.
 func (q *AsyncQueue[T]) Full() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -240,7 +243,8 @@ func (q *AsyncQueue[T]) shutdown() {
 }
 
 // All iterates over the items as Get returns them, until the queue is shut down and
-// empty; a ctx that ends is yielded as the error of the last step.
+// empty. Any other error, that of a ctx that ends above all, is yielded in the last step. A
+// loop that breaks off leaves the rest in the queue.
 func (q *AsyncQueue[T]) All(ctx context.Context) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for {

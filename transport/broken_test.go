@@ -5,16 +5,9 @@ package transport_test
 import (
 	"context"
 	"io"
-	"syscall"
 	"testing"
 
 	"github.com/seed-1e54c410/turnstile/core"
-)
-
-const (
-	epipe      = syscall.EPIPE
-	econnreset = syscall.ECONNRESET
-	refused    = syscall.ECONNREFUSED
 )
 
 // A peer that breaks the connection is never taken for one that has ended it, whoever

@@ -290,3 +290,22 @@ func TestCallback(t *testing.T) {
 		}
 	})
 }
+
+// The error of a call whose ctx has ended does not say that it may be tried again, as
+// context.DeadlineExceeded does by itself: a server of net/http would call Accept for ever.
+func TestEndedIsNotTemporary(t *testing.T) {
+	everyWay(t, func(w *world) {
+		l := w.listen()
+		defer l.Close()
+		ctx, cancel := core.WithTimeout(w.ctx, time.Millisecond)
+		defer cancel()
+		_, err := l.AcceptConn(ctx)
+		ne, ok := err.(net.Error)
+		if !ok || !ne.Timeout() || !errors.Is(err, context.DeadlineExceeded) {
+			w.Fatalf("AcceptConn = %v, want a timeout", err)
+		}
+		if te, ok := err.(interface{ Temporary() bool }); ok && te.Temporary() {
+			w.Error("it says that it is temporary")
+		}
+	})
+}

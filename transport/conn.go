@@ -9,7 +9,8 @@ import (
 	"github.com/seed-1e54c410/turnstile/internal/park"
 )
 
-// Conn is a TCP connection, made by [Dial] or [Listener.AcceptConn]. It is a [net.Conn], and safe
+// Conn is a TCP connection, made by [Dial] or [Listener.AcceptConn]; the zero value is of no
+// use. It is a [net.Conn], and safe
 // for concurrent use by tasks of any dispatcher and by goroutines.
 //
 // Calls of Read are served one at a time in order of arrival, and so are calls of Write,
@@ -30,7 +31,8 @@ type Conn struct {
 // Read waits until there is something to read, and reads up to len(p) bytes. It returns io.EOF when
 // the peer has closed its side and everything is read. A connection that was
 // reset is an error, and never looks like its end, also if a Write was told first.
-// With an empty p it returns at once.
+// With an empty p it returns at once. A ctx that was derived in the task does not end it:
+// see [Conn.With].
 func (c *Conn) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, c.wrap("read", c.sock.rd.do(func(int) error { return nil }))
@@ -41,7 +43,8 @@ func (c *Conn) Read(p []byte) (int, error) {
 }
 
 // Write waits until all of p is handed to the system. With an error it returns how
-// many bytes were. A Write after the peer has reset the connection is an error.
+// many bytes were. A Write after the peer has reset the connection is an error. A ctx that was
+// derived in the task does not end it: see [Conn.With].
 func (c *Conn) Write(p []byte) (int, error) {
 	o := op{buf: p}
 	err := c.sock.wr.call(ownCtx, &o)
@@ -65,7 +68,7 @@ func (c *Conn) CloseWrite() error {
 	return c.wrap("close", c.sock.wr.do(func(fd int) error { return sysShutdown(fd, true) }))
 }
 
-// LocalAddr returns the own address, a *net.TCPAddr, after Close too.
+// LocalAddr returns the local address, a *net.TCPAddr, after Close too.
 func (c *Conn) LocalAddr() net.Addr { return c.local }
 
 // RemoteAddr returns the address of the peer, a *net.TCPAddr, after Close too.
@@ -119,5 +122,5 @@ func (c *Conn) wrap(op string, err error) error {
 	if err == nil || err == io.EOF {
 		return err
 	}
-	return &net.OpError{Op: op, Net: c.network, Source: c.local, Addr: c.remote, Err: err}
+	return &net.OpError{Op: op, Net: c.network, Source: c.local, Addr: c.remote, Err: inside(err)}
 }

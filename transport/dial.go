@@ -9,10 +9,11 @@ import (
 	"github.com/seed-1e54c410/turnstile/dispatch"
 )
 
-// Dial connects to addr, "host:port", and waits until the connection stands. It is on the
+// Dial connects to addr, "host:port", and waits until the connection is established. It is on the
 // dispatcher of ctx. The network is "tcp", "tcp4" or "tcp6". A host name is looked
 // up by core.Blocking, and its addresses are tried in turn, each until it fails; without a host
-// it is the own system.
+// it is this host. The connection stays open until it is closed, even if the
+// dispatcher closes.
 //
 // If ctx ends first the attempt is given up and the error has ctx.Err() inside. The error is
 // a *net.OpError, that of the first address if all have failed, with ErrNoDispatcher
@@ -24,7 +25,7 @@ func Dial(ctx context.Context, network, addr string) (*Conn, error) {
 		targets, err = resolveDial(ctx, network, addr)
 	}
 	if err != nil {
-		return nil, &net.OpError{Op: "dial", Net: network, Err: err}
+		return nil, &net.OpError{Op: "dial", Net: network, Addr: address(addr), Err: inside(err)}
 	}
 	var first error
 	for _, to := range targets {
@@ -33,7 +34,7 @@ func Dial(ctx context.Context, network, addr string) (*Conn, error) {
 			return c, nil
 		}
 		if first == nil || ctx.Err() != nil {
-			first = &net.OpError{Op: "dial", Net: network, Addr: net.TCPAddrFromAddrPort(to), Err: err}
+			first = &net.OpError{Op: "dial", Net: network, Addr: net.TCPAddrFromAddrPort(to), Err: inside(err)}
 		}
 		if ctx.Err() != nil || errors.Is(err, dispatch.ErrClosed) {
 			break

@@ -19,17 +19,24 @@ type Listener struct {
 
 // Listen listens on addr, "host:port", on the dispatcher of ctx. The network is "tcp",
 // "tcp4" or "tcp6". Without a host it listens on all addresses, of both families for "tcp"; port 0 is
-// a free one, which Addr tells. A host name is looked up by core.Blocking, and Listen waits for that alone.
+// a free one, which Addr tells. A host name is looked up by core.Blocking, and Listen waits for
+// that alone. The listener stays open until it is closed, even if the dispatcher closes.
 //
 // The error is a *net.OpError, with ErrNoDispatcher inside if ctx belongs to no
 // dispatcher, and ctx.Err() if ctx has ended.
 func Listen(ctx context.Context, network, addr string) (*Listener, error) {
 	l, err := listen(ctx, network, addr)
 	if err != nil {
-		return nil, &net.OpError{Op: "listen", Net: network, Err: err}
+		return nil, &net.OpError{Op: "listen", Net: network, Addr: address(addr), Err: inside(err)}
 	}
 	return l, nil
 }
+
+// address is an address that has not been resolved, for errors.
+type address string
+
+func (address) Network() string  { return "tcp" }
+func (a address) String() string { return string(a) }
 
 func listen(ctx context.Context, network, addr string) (*Listener, error) {
 	d, err := place(ctx, network)
@@ -103,5 +110,5 @@ func (l *Listener) wrap(op string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return &net.OpError{Op: op, Net: l.network, Addr: l.local, Err: err}
+	return &net.OpError{Op: op, Net: l.network, Addr: l.local, Err: inside(err)}
 }

@@ -41,8 +41,8 @@ func resolveDial(ctx context.Context, network, addr string) ([]netip.AddrPort, e
 	return list, nil
 }
 
-// resolveListen returns the address to listen on. It is not valid, but for its port,
-// if that is to be on all addresses of both families.
+// resolveListen returns the address to listen on. Only its port is
+// valid where that means all addresses of both families.
 func resolveListen(ctx context.Context, network, addr string) (netip.AddrPort, error) {
 	host, port, err := split(ctx, addr)
 	if err != nil {

@@ -173,7 +173,7 @@ func zoneID(zone string) (uint32, error) {
 	return uint32(i.Index), nil
 }
 
-// sysLocalAddr returns the own address, nil if there is none any more.
+// sysLocalAddr returns the local address, nil if there is none any more.
 func sysLocalAddr(fd int) *net.TCPAddr {
 	sa, _ := unix.Getsockname(fd)
 	return tcpAddr(sa)

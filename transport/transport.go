@@ -11,11 +11,15 @@
 //
 // # What the dispatcher does
 //
-// A call first tries by itself. If it would have to wait, the dispatcher on whose
-// loop the descriptor is finishes it as soon as the system says that it can: the
-// bytes are in the caller's buffer before the caller runs on. So somebody has to turn the
-// dispatcher (dispatch.Dispatcher.Run, core.Run) for calls that wait to end, and for
-// deadlines to pass, which are on its clock. Calls in one direction are served in the order they came in.
+// A call first tries by itself. If it would have to wait, the dispatcher on whose loop the
+// descriptor is wakes the first caller in line as soon as the system says that it can go
+// on. So somebody has to turn the dispatcher (dispatch.Dispatcher.Run, core.Run) for calls that
+// wait to end, and for deadlines to pass, which are on its clock. Calls in one direction are served in
+// the order they came in: a caller that is a task of a dispatcher nobody turns holds up those
+// behind it.
+//
+// Run a server of net/http on a goroutine, go srv.Serve(l): between accepts that fail, for
+// want of descriptors perhaps, it sleeps by package time, which in a task stops the loop.
 //
 // # Errors
 //
@@ -23,11 +27,14 @@
 // is. Inside is
 //
 //   - net.ErrClosed after Close of the connection or listener,
-//   - os.ErrDeadlineExceeded when a deadline has passed (Timeout is true),
-//   - ctx.Err() when ctx has ended, or the task without a ctx was canceled,
+//   - os.ErrDeadlineExceeded when a deadline has passed,
+//   - ctx.Err() when ctx has ended, or the task was canceled that made a call without one,
 //   - dispatch.ErrClosed after Close of the dispatcher; Close of the connection still
 //     has to be called, to close the descriptor,
 //   - an *os.SyscallError with the number of the system otherwise.
+//
+// Timeout is true for a deadline, that of a ctx too; Temporary is never true for a ctx that
+// has ended.
 //
 // # Platforms
 //
@@ -47,7 +54,7 @@ import (
 
 // ErrNoDispatcher is inside the error of Dial and Listen with a ctx that belongs to no
 // dispatcher: it is that of no task, nor made by core.On.
-var ErrNoDispatcher = errors.New("transport: ctx belongs to no dispatcher")
+var ErrNoDispatcher = errors.New("transport: ctx belongs to no dispatcher (see core.Run, core.On)")
 
 // errAgain is what a system call answers that would have to wait.
 var errAgain = errors.New("transport: would wait")
@@ -67,4 +74,21 @@ func place(ctx context.Context, network string) (*dispatch.Dispatcher, error) {
 		return nil, ErrNoDispatcher
 	}
 	return d, nil
+}
+
+// ended is the error of a call whose ctx, or task, has ended. It hides the method Temporary
+// of context.DeadlineExceeded: a server in the way of net/http would call Accept again for ever.
+type ended struct{ error }
+
+func (e ended) Unwrap() error { return e.error }
+
+// Timeout reports whether it was a deadline.
+func (e ended) Timeout() bool { return errors.Is(e.error, context.DeadlineExceeded) }
+
+// inside returns what a net.OpError carries for err.
+func inside(err error) error {
+	if err == context.Canceled || err == context.DeadlineExceeded {
+		return ended{err}
+	}
+	return err
 }

@@ -1,0 +1,9 @@
+package transport_test
+
+import "syscall"
+
+const (
+	epipe      = syscall.EPIPE
+	econnreset = syscall.ECONNRESET
+	refused    = syscall.ECONNREFUSED
+)
