@@ -166,9 +166,9 @@ func (s *spawned) fail(err error) {
 		u.RunReady()
 		return
 	}
-	u.sched, u.report = s.sched, s.sched.loop.Settings().Unhandled
-	u.sched.reports.Add(1)
-	u.sched.loop.Ready(u)
+	u.tree, u.report = s.tree, s.sched.loop.Settings().Unhandled
+	u.tree.reports.Add(1)
+	s.sched.loop.Ready(u)
 }
 
 func (s *spawned) place() string { return placeOf(s.fn) }
@@ -178,12 +178,12 @@ type unhandled struct {
 	err    error
 	place  string
 	report func(error)
-	sched  *sched // nil on a goroutine
+	tree   *tree // of the task; nil on a goroutine
 }
 
 func (u *unhandled) RunReady() {
-	if u.sched != nil {
-		u.sched.reports.Add(-1)
+	if u.tree != nil {
+		u.tree.reports.Add(-1)
 	}
 	_, panicked := errors.AsType[*PanicError](u.err)
 	switch {

@@ -1,6 +1,11 @@
 package core
 
-import "context"
+import (
+	"context"
+
+	"github.com/seed-1e54c410/turnstile/dispatch"
+	"github.com/seed-1e54c410/turnstile/internal/seam"
+)
 
 // Waker returns what wakes the task of ctx, as a wake that comes late or for nothing does.
 func Waker(ctx context.Context) func() { return ctx.(*scope).task.Wake }
@@ -54,6 +59,12 @@ func Children(ctx context.Context) int {
 func Coroutines(ctx context.Context) (idle, burials, parked int) {
 	s := schedOf(ctx)
 	return len(s.idle), s.burials, s.parked
+}
+
+// WrapLoop makes core use w(loop) in place of the loop of d. It must not run.
+func WrapLoop(d *dispatch.Dispatcher, w func(loop seam.Loop) seam.Loop) {
+	s := schedFor(d)
+	s.loop = w(s.loop)
 }
 
 // MaxNested is how deep tasks that start tasks run inside each other.

@@ -86,7 +86,7 @@ func (s *semaphore) state() string {
 func TestStress(t *testing.T) {
 	for name, runner := range tasks.Steppers() {
 		stress := func() *check.Stress {
-			return &check.Stress{Runner: runner(), N: 60, Ops: check.Times(40, 4000)}
+			return &check.Stress{Runner: runner(), N: 60, Ops: check.Times(40, 1000)}
 		}
 		t.Run("lock/"+name, func(t *testing.T) {
 			if err := stress().Lock(new(lock.AsyncLock), new(lock.AsyncLock)); err != nil {
@@ -112,7 +112,7 @@ func TestStressFutures(t *testing.T) {
 	for name, runner := range tasks.Steppers() {
 		t.Run(name, func(t *testing.T) {
 			r := runner()
-			fs := make([]*core.Future[int], check.Times(200, 20000))
+			fs := make([]*core.Future[int], check.Times(200, 4000))
 			for i := range fs {
 				fs[i] = core.NewFuture[int]()
 			}

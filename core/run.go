@@ -114,7 +114,7 @@ func (r *mainTask) step(ctx context.Context, s *sched) bool {
 		s.cancelTree(r.tree, &ending{context.Canceled, ErrMainReturned})
 		s.loop.Arm((*limit)(r), s.loop.Now()+int64(s.loop.Settings().CloseTimeout))
 	}
-	return r.late || r.tree.live.Load() == 0 && s.burials == 0 && s.reports.Load() == 0
+	return r.late || r.tree.live.Load() == 0 && s.burials == 0 && r.tree.reports.Load() == 0
 }
 
 // result gives what the caller gets, once everything has ended. The error is that of run.

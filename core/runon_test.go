@@ -4,13 +4,14 @@ import (
 	"context"
 	"errors"
 	"math"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/seed-1e54c410/turnstile/core"
 	"github.com/seed-1e54c410/turnstile/dispatch"
+	"github.com/seed-1e54c410/turnstile/internal/seam"
+	"github.com/seed-1e54c410/turnstile/internal/timer"
 )
 
 // RunOn waits also for tasks that are queued and have not begun: they run, and nothing is
@@ -129,36 +130,43 @@ func TestRunOnWithLongestCloseTimeout(t *testing.T) {
 	})
 }
 
-// What RunOn looks at when it returns is guarded against goroutines that arm timers meanwhile:
-// a test for the race detector.
+// late is a loop on which a goroutine works between the last turn of RunOn and its next call.
+type late struct {
+	seam.Loop
+	begin, done chan struct{}
+}
+
+func (l *late) RunUntil(done func() bool) error {
+	defer close(l.begin)
+	return l.Loop.RunUntil(done)
+}
+
+func (l *late) Disarm(t *timer.Timer) bool {
+	<-l.done
+	return l.Loop.Disarm(t)
+}
+
+// Others may arm timers when RunOn is about to return, which moves the one that bounds its wait:
+// RunOn looks at that only under the lock of the dispatcher. This is for the race detector.
 func TestRunOnWhileOthersArmTimers(t *testing.T) {
 	d, err := dispatch.New(dispatch.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	stop := make(chan struct{})
-	var others sync.WaitGroup
-	others.Go(func() {
-		for {
-			select {
-			case <-stop:
-				return
-			default:
-			}
-			// Both are before that of RunOn, which moves with each of them.
-			a, b := d.AfterFunc(time.Second, func() {}), d.AfterFunc(time.Second, func() {})
-			a.Stop()
-			b.Stop()
-		}
-	})
-	for range 300 {
-		wantErr(t, "RunOn", core.RunOn(t.Context(), d, func(ctx context.Context) error {
-			core.Start(ctx, func(ctx context.Context) error { return core.Yield(core.Shield(ctx)) }) // outlives main
-			return nil
-		}), nil)
-	}
-	close(stop)
-	others.Wait()
+	l := &late{begin: make(chan struct{}), done: make(chan struct{})}
+	core.WrapLoop(d, func(loop seam.Loop) seam.Loop { l.Loop = loop; return l })
+	go func() {
+		defer close(l.done)
+		<-l.begin
+		d.AfterFunc(time.Second, func() {}).Stop() // is the first one, for a moment
+	}()
+	wantErr(t, "RunOn", core.RunOn(t.Context(), d, func(ctx context.Context) error {
+		core.Start(ctx, func(ctx context.Context) error { return core.Yield(core.Shield(ctx)) }) // outlives main
+		return nil
+	}), nil)
 	wantErr(t, "Close", d.Close(), nil)
+	if n := d.Pending(); n != 0 {
+		t.Errorf("%d pending", n)
+	}
 	nothingLeft(t)
 }

@@ -3,7 +3,6 @@ package core
 import (
 	"context"
 	"sync"
-	"sync/atomic"
 
 	"github.com/seed-1e54c410/turnstile/dispatch"
 	"github.com/seed-1e54c410/turnstile/internal/gid"
@@ -25,11 +24,10 @@ type sched struct {
 	live      int
 	idle      []*coroutine
 	nested    int
-	closing   *ending      // Close has begun: no new tasks
-	abandoned bool         // Close is at its end: no more waits
-	burials   int          // coroutines that wait for their end, after a Goexit
-	reports   atomic.Int64 // errors of tasks nobody waits for, on their way to Unhandled
-	parked    int          // coroutines that could not be ended
+	closing   *ending // Close has begun: no new tasks
+	abandoned bool    // Close is at its end: no more waits
+	burials   int     // coroutines that wait for their end, after a Goexit
+	parked    int     // coroutines that could not be ended
 
 	blocking struct { // functions of Blocking
 		mu    sync.Mutex

@@ -45,9 +45,10 @@ type scope struct {
 type tree struct {
 	mu sync.Mutex
 	// Only the loop of the root's dispatcher uses what follows.
-	sched *sched
-	live  atomic.Int64 // tasks of this tree on that loop, begun or not
-	over  *ending      // main has returned: new tasks are canceled at once
+	sched   *sched
+	live    atomic.Int64 // tasks of this tree on that loop, begun or not
+	reports atomic.Int64 // errors of such tasks on their way to Unhandled
+	over    *ending      // main has returned: new tasks are canceled at once
 }
 
 // ending is why a scope is over.

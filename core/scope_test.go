@@ -259,7 +259,7 @@ func TestOrphansHearOfStandardBase(t *testing.T) {
 // Err is not nil exactly when Done is closed, at any moment, for any observer.
 func TestErrAndDoneAgree(t *testing.T) {
 	err := core.Run(t.Context(), func(ctx context.Context) error {
-		for i := range check.Times(3000, 300000) {
+		for i := range check.Times(3000, 30000) {
 			base, cancel := context.WithCancel(context.Background())
 			below := base
 			if i%2 == 0 {

@@ -32,7 +32,7 @@ func Times(short, long int) int {
 // coroutines or, where they can be counted, descriptors are left over.
 func Main(m *testing.M) {
 	if Long() {
-		if err := flag.Set("rapid.checks", "5000"); err != nil {
+		if err := flag.Set("rapid.checks", "1000"); err != nil {
 			panic(err)
 		}
 	}
