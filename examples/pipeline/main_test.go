@@ -3,13 +3,13 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -21,9 +21,9 @@ import (
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv("PIPELINE_DIR"); dir != "" { // see TestInterrupt
-		signal.Ignore(os.Interrupt) // until the program asks for it
-		os.Args = []string{os.Args[0], dir}
-		main()
+		ctx := interruptible()
+		fmt.Println("begun")
+		os.Exit(run(ctx, []string{dir}, os.Stdout, os.Stderr))
 	}
 	check.Main(m)
 }
@@ -228,36 +228,34 @@ func TestCanceled(t *testing.T) {
 	}
 }
 
-// TestInterrupt sends the program real signals, as Ctrl-C does, until one comes while it
-// runs.
+// TestInterrupt sends the program a real signal, as Ctrl-C does.
 func TestInterrupt(t *testing.T) {
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), "PIPELINE_DIR="+goroot(t))
-	var out bytes.Buffer
-	cmd.Stdout = &out
-	cmd.Stderr = &out
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-	again := time.NewTicker(20 * time.Millisecond)
-	defer again.Stop()
-	for {
-		select {
-		case <-again.C:
-			// It fails once the program has ended.
-			_ = cmd.Process.Signal(os.Interrupt)
-			continue
-		case <-ended:
-		}
-		break
+	r := bufio.NewReader(stdout)
+	if line, err := r.ReadString('\n'); line != "begun\n" {
+		t.Errorf("%q, %v", line, err)
 	}
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Error(err)
+	}
+	out, err := io.ReadAll(r)
+	if err != nil {
+		t.Error(err)
+	}
+	_ = cmd.Wait() // the exit code says more
 	if code := cmd.ProcessState.ExitCode(); code != exitInterrupted {
 		t.Errorf("code %d, want %d", code, exitInterrupted)
 	}
-	if !strings.Contains(out.String(), "interrupted; this is what was counted by then:") {
-		t.Errorf("output:\n%s", out.String())
+	if !strings.Contains(string(out), "interrupted; this is what was counted by then:") {
+		t.Errorf("output:\n%s", out)
 	}
 }
 
