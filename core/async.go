@@ -157,8 +157,7 @@ func (s *spawned) done() {
 }
 
 func (s *spawned) fail(err error) {
-	if e := s.over.Load(); e != nil && e != errEnded && (errors.Is(err, context.Canceled) ||
-		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, dispatch.ErrClosed)) {
+	if e := s.over.Load(); e != nil && e != errEnded && saysCanceled(err) {
 		return
 	}
 	u := &unhandled{err: err, place: s.place()}
@@ -172,6 +171,18 @@ func (s *spawned) fail(err error) {
 }
 
 func (s *spawned) place() string { return placeOf(s.fn) }
+
+// saysCanceled reports whether err only says that its task was canceled. An error whose own
+// methods panic says something else, and must not take the loop along.
+func saysCanceled(err error) (yes bool) {
+	defer func() {
+		if recover() != nil {
+			yes = false
+		}
+	}()
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) ||
+		errors.Is(err, dispatch.ErrClosed)
+}
 
 // unhandled is an error that nobody waits for.
 type unhandled struct {

@@ -309,6 +309,34 @@ func TestErrorThatPanics(t *testing.T) {
 	})
 }
 
+// The same in a task that nobody waits for, however it ends: it is reported, and the loop goes
+// on.
+func TestErrorThatPanicsInSpawn(t *testing.T) {
+	for name, end := range map[string]func() error{
+		"returned": func() error { return nastyError{} },
+		"panic":    func() error { panic(nastyError{}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			var reported []error
+			d, err := dispatch.New(dispatch.Config{Unhandled: func(err error) { reported = append(reported, err) }})
+			if err != nil {
+				t.Fatal(err)
+			}
+			wantErr(t, "RunOn", core.RunOn(t.Context(), d, func(ctx context.Context) error {
+				core.Spawn(ctx, func(ctx context.Context) error {
+					_ = forever(ctx)
+					return end()
+				})
+				return nil // which cancels it
+			}), nil)
+			wantErr(t, "Close", d.Close(), nil)
+			if len(reported) != 1 {
+				t.Errorf("reported %d errors, want 1", len(reported))
+			}
+		})
+	}
+}
+
 type nastyError struct{}
 
 func (nastyError) Error() string { return "nasty" }
