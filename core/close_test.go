@@ -15,6 +15,7 @@ import (
 	"github.com/seed-1e54c410/turnstile/event"
 	"github.com/seed-1e54c410/turnstile/lock"
 	"github.com/seed-1e54c410/turnstile/queue"
+	"github.com/seed-1e54c410/turnstile/stream"
 )
 
 // stays asserts that err names tasks with these functions, and no more.
@@ -225,6 +226,7 @@ func TestCloseOfStubbornTask(t *testing.T) {
 	d, stop := looping(t, dispatch.Config{CloseTimeout: 50 * time.Millisecond})
 	on := core.On(t.Context(), d)
 	var ev event.AsyncEvent
+	fs := stream.New[int](1)
 	var begun sync.WaitGroup
 	q := queue.New[int](1)
 	for _, try := range []func(ctx context.Context) error{
@@ -234,6 +236,8 @@ func TestCloseOfStubbornTask(t *testing.T) {
 		func(ctx context.Context) error { _, err := q.Get(ctx); return err },
 		func(ctx context.Context) error { return core.Sleep(ctx, time.Hour) },
 		core.Yield,
+		func(ctx context.Context) error { return fs.Write(ctx, 1) },
+		func(ctx context.Context) error { _, err := fs.Read(ctx); return err },
 		func(ctx context.Context) error { _, err := core.NewFuture[int]().Await(ctx); return err },
 		func(ctx context.Context) error {
 			_, err := core.Blocking(ctx, func(context.Context) (int, error) { return 0, nil })
@@ -252,8 +256,8 @@ func TestCloseOfStubbornTask(t *testing.T) {
 	begun.Wait()
 	err := stop()
 	ce, ok := errors.AsType[*dispatch.CloseError](err)
-	if !ok || len(ce.Tasks) != 8 {
-		t.Errorf("Close() = %v, want the names of 8 tasks", err)
+	if !ok || len(ce.Tasks) != 10 {
+		t.Errorf("Close() = %v, want the names of 10 tasks", err)
 	}
 	exitNow(t)
 }

@@ -112,7 +112,7 @@ func (r *mainTask) step(ctx context.Context, s *sched) bool {
 			return true
 		}
 		s.cancelTree(r.tree, &ending{context.Canceled, ErrMainReturned})
-		s.loop.Arm((*limit)(r), s.loop.Now()+int64(s.loop.Settings().CloseTimeout))
+		s.loop.Arm((*limit)(r), s.loop.After(s.loop.Settings().CloseTimeout))
 	}
 	return r.late || r.tree.live.Load() == 0 && s.burials == 0 && r.tree.reports.Load() == 0
 }
@@ -230,11 +230,7 @@ func Sleep(ctx context.Context, d time.Duration) error {
 	case d <= 0:
 		return Yield(ctx)
 	case t != nil:
-		when := t.sched.loop.Now() + int64(d)
-		if when < 0 {
-			when = 1<<63 - 1
-		}
-		return t.sleep(ctx, when)
+		return t.sleep(ctx, t.sched.loop.After(d))
 	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()

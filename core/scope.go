@@ -44,11 +44,11 @@ type scope struct {
 // primitive and before that of a dispatcher.
 type tree struct {
 	mu sync.Mutex
-	// Only the loop of the root's dispatcher uses what follows.
-	sched   *sched
-	live    atomic.Int64 // tasks of this tree on that loop, begun or not
+
+	sched   *sched       // of the root; nil if that is on a goroutine
+	live    atomic.Int64 // tasks of this tree on its loop, begun or not
 	reports atomic.Int64 // errors of such tasks on their way to Unhandled
-	over    *ending      // main has returned: new tasks are canceled at once
+	over    *ending      // main has returned: new tasks are canceled at once; that loop only
 }
 
 // ending is why a scope is over.

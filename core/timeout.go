@@ -30,11 +30,7 @@ func WithTimeout(ctx context.Context, d time.Duration) (context.Context, context
 	if sched == nil {
 		return context.WithTimeout(ctx, d)
 	}
-	now := sched.loop.Now()
-	when := now + int64(max(d, 0))
-	if when < now {
-		when = 1<<63 - 1
-	}
+	when := sched.loop.After(d)
 	s := &deadline{at: sched.loop.Time(when)}
 	s.init(ctx, sched)
 	if s.deadline == nil || s.at.Before(*s.deadline) {

@@ -41,6 +41,8 @@ func (l *seamLoop) Now() int64 { return l.d().clock() }
 
 func (l *seamLoop) Time(now int64) time.Time { return l.d().at(now) }
 
+func (l *seamLoop) After(t time.Duration) int64 { return l.d().after(t) }
+
 func (l *seamLoop) Arm(v seam.TimedRunnable, when int64) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -29,10 +29,12 @@ type Loop interface {
 	// Now is the time of the loop in nanoseconds; Time turns it into a time.Time.
 	Now() int64
 	Time(now int64) time.Time
-	// Arm arms the timer of v, which joins the ready FIFO when it expires; it
-	// must not be armed. Disarm reports whether it was still armed.
-	// It reports false, and does nothing, if the dispatcher is closed.
+	// After is the time of the loop when d has passed from now, or the last one there is.
+	After(d time.Duration) int64
+	// Arm arms the timer of v, which joins the ready FIFO when it expires; it must not
+	// be armed. It reports false, and does nothing, if the dispatcher is closed.
 	Arm(v TimedRunnable, when int64) bool
+	// Disarm reports whether the timer was still armed.
 	Disarm(t *timer.Timer) bool
 	// RunUntil turns the loop on the calling goroutine until done answers true,
 	// which is asked after each turn. It returns dispatch.ErrRunning where Poll would,
