@@ -4,11 +4,13 @@
 //
 // # Readiness and completion
 //
-// A readiness backend (epoll, poll) watches descriptors: [Poller.Add] and its
-// companions say which, [Poller.Wait] reports them, and the caller does the
-// I/O itself. A completion backend (none so far; IOCP is the model) is handed
-// whole operations by [Poller.Submit] and reports their end. Each kind answers
-// the calls of the other with an error that errors.Is errors.ErrUnsupported.
+// Every backend watches descriptors: [Poller.Add] and its companions say which,
+// [Poller.Wait] reports them, and the caller does the I/O itself. A completion
+// backend (IOCP) can moreover be handed whole operations by [Poller.Submit],
+// whose end it reports. On the others Submit fails with an error that errors.Is
+// errors.ErrUnsupported, and the caller tries an operation itself, with [Op.Try],
+// when its descriptor is ready. A descriptor is watched or has operations, not both
+// at a time.
 //
 // # Tags
 //
@@ -63,6 +65,9 @@ var (
 
 	// ErrClosed is returned by every method but Close after Close.
 	ErrClosed = errors.New("poll: poller is closed")
+
+	// ErrBound is returned by Bind for a descriptor that belongs to somebody else.
+	ErrBound = errors.New("poll: descriptor is bound to another poller")
 )
 
 // Mode is a set of directions.
@@ -97,35 +102,7 @@ type Event struct {
 	// Urgent, in an event of an Edge registration where the system has edges: urgent data has
 	// come in, so that a read may be cut short with more to read behind it.
 	Urgent bool
-	Op     *Op // the completed operation; nil from a readiness backend
-}
-
-// OpKind is the kind of an operation.
-type OpKind uint8
-
-// The operations of a completion backend.
-const (
-	OpRecv OpKind = iota + 1
-	OpSend
-	OpRecvFrom
-	OpSendTo
-	OpAccept
-	OpConnect
-)
-
-// Op is one operation for a completion backend. From a Submit that returned
-// nil until the Event that carries it, the Op and everything it refers to
-// belong to the poller; afterwards it may be submitted again.
-type Op struct {
-	Kind OpKind
-	FD   int
-	Tag  Tag    // comes back in the Event
-	Buf  []byte // received into or sent from
-	Addr []byte // socket address in the system's form: the target of SendTo and Connect, room for the source of RecvFrom and Accept
-
-	N        int   // result: bytes moved
-	Accepted int   // result of OpAccept: the new descriptor
-	Err      error // result; a canceled operation has context.Canceled
+	Op     *Op // the completed operation, whose event has nothing else; nil otherwise
 }
 
 // WaitStyle says what a Wait with nothing to report does to its thread.
@@ -195,8 +172,20 @@ type Poller interface {
 	// up. Several calls before that return coalesce.
 	Wake() error
 
-	// Submit starts op on a completion backend. Exactly one Event with it
-	// follows, unless Submit returned an error.
+	// AddProcess watches for the end of a process. Waits report {Tag: tag, Ready: Read} once it
+	// has ended, also if that was before, until the Process is closed. Errors: ESRCH if there is
+	// no such process, errors.ErrUnsupported where the system cannot tell.
+	AddProcess(pid int, tag Tag) (Process, error)
+
+	// Operations reports whether Submit and Cancel work.
+	Operations() bool
+
+	// Bind prepares fd for operations, where there are any. It is for life: ErrBound
+	// if fd belongs to another poller, or to the one that Go itself has.
+	Bind(fd int) error
+
+	// Submit starts op, whose descriptor has been bound. Exactly one Event with it
+	// follows, unless Submit returned an error, from a Wait and never from within Submit.
 	Submit(op *Op) error
 
 	// Cancel requests the end of op. It does not change the number of Events:
@@ -204,7 +193,7 @@ type Poller interface {
 	Cancel(op *Op) error
 
 	// Close releases the poller's descriptors, not those registered. It is
-	// idempotent.
+	// idempotent. All operations must have completed, and all Processes be closed.
 	Close() error
 }
 

@@ -347,6 +347,12 @@ func (p *epoller) kick() error {
 	return nil
 }
 
+func (p *epoller) AddProcess(pid int, tag Tag) (Process, error) { return addProcess(p, pid, tag) }
+
+func (p *epoller) Operations() bool { return false }
+
+func (p *epoller) Bind(int) error { return nil }
+
 func (p *epoller) Submit(*Op) error { return errReadiness }
 
 func (p *epoller) Cancel(*Op) error { return errReadiness }

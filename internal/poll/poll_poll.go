@@ -321,6 +321,12 @@ func (p *poller) Wake() error {
 	return p.kick()
 }
 
+func (p *poller) AddProcess(pid int, tag Tag) (Process, error) { return addProcess(p, pid, tag) }
+
+func (p *poller) Operations() bool { return false }
+
+func (p *poller) Bind(int) error { return nil }
+
 func (p *poller) Submit(*Op) error { return errReadiness }
 
 func (p *poller) Cancel(*Op) error { return errReadiness }

@@ -1,0 +1,67 @@
+package poll
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// pidfd is the watch of a process by a descriptor that is readable when the process has
+// ended (Linux 5.3, pidfd_open(2)).
+type pidfd struct {
+	p  Poller
+	fd int
+}
+
+func addProcess(p Poller, pid int, tag Tag) (Process, error) {
+	if pid <= 0 { // pidfd_open says EINVAL, kill means groups by it
+		return nil, os.NewSyscallError("pidfd_open", unix.ESRCH)
+	}
+	fd, err := unix.PidfdOpen(pid, 0)
+	if errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EPERM) { // EPERM: some seccomp filters
+		return nil, fmt.Errorf("poll: pidfd_open: %w", errors.ErrUnsupported)
+	}
+	if err != nil {
+		return nil, os.NewSyscallError("pidfd_open", err)
+	}
+	if err := p.Add(fd, tag, Read, Level); err != nil {
+		unix.Close(fd)
+		return nil, err
+	}
+	return &pidfd{p, fd}, nil
+}
+
+func (f *pidfd) State() ExitState {
+	var info unix.Siginfo
+	for {
+		err := unix.Waitid(unix.P_PIDFD, f.fd, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		// Anything but a child is ECHILD, and so is a child that somebody has collected.
+		if err != nil || info.Signo == 0 {
+			return ExitState{Code: -1}
+		}
+		break
+	}
+	// The status follows the pid and the uid in the union, which is aligned as a pointer is
+	// (sigaction(2), CLD_* codes).
+	const unionAt = 12 + (unsafe.Sizeof(uintptr(0)) - 4)
+	status := *(*int32)(unsafe.Add(unsafe.Pointer(&info), unionAt+8))
+	const exited, killed, dumped = 1, 2, 3 // CLD_EXITED and so on
+	switch info.Code {
+	case exited:
+		return ExitState{Known: true, Code: int(status)}
+	case killed, dumped:
+		return ExitState{Known: true, Code: -1, Signal: int(status)}
+	}
+	return ExitState{Code: -1}
+}
+
+func (f *pidfd) Close() error {
+	err := f.p.Remove(f.fd)
+	return errors.Join(err, os.NewSyscallError("close", unix.Close(f.fd)))
+}
