@@ -4,13 +4,13 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"runtime"
 	"strings"
 	"testing"
 
 	"github.com/seed-1e54c410/turnstile/core"
 	"github.com/seed-1e54c410/turnstile/dispatch"
+	"github.com/seed-1e54c410/turnstile/internal/check"
 )
 
 // What ends the process, or leaves something in it for good, is tested in another one: the
@@ -24,7 +24,7 @@ func inSubprocess(t *testing.T, what string) bool {
 
 func subprocess(t *testing.T, test, what string) (out string, err error) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.v", "-test.run=^"+test+"$")
+	cmd := check.Self(t.Context(), "-test.v", "-test.run=^"+test+"$")
 	cmd.Env = append(os.Environ(), subprocessVar+"="+what)
 	b, err := cmd.CombinedOutput()
 	return string(b), err

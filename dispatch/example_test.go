@@ -16,8 +16,10 @@ func ExampleDispatcher() {
 		return
 	}
 	defer d.Close()
-	d.CallIdle(func() { fmt.Println("nothing else to do") })
-	d.AfterFunc(time.Millisecond, func() { fmt.Println("a millisecond later") })
+	d.CallIdle(func() {
+		fmt.Println("nothing else to do")
+		d.AfterFunc(time.Millisecond, func() { fmt.Println("a millisecond later") })
+	})
 	d.CallSoon(func() {
 		fmt.Println("soon")
 		d.CallSoon(func() { fmt.Println("in the next turn") })

@@ -12,13 +12,13 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/seed-1e54c410/turnstile/core"
+	"github.com/seed-1e54c410/turnstile/internal/check"
 	"github.com/seed-1e54c410/turnstile/transport"
 )
 
@@ -203,7 +203,7 @@ func TestReadRequest(t *testing.T) {
 
 // A process that has no more descriptors gets an error, and the connection when it has one.
 func TestAcceptWithoutDescriptors(t *testing.T) {
-	cmd := exec.Command(os.Args[0])
+	cmd := check.Self(t.Context())
 	cmd.Env = append(os.Environ(), childEnv+"=emfile")
 	if out, err := cmd.CombinedOutput(); err != nil || string(out) != "ok\n" {
 		t.Errorf("%v\n%s", err, out)

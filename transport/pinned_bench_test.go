@@ -10,7 +10,6 @@ import (
 	"log"
 	"net"
 	"os"
-	"os/exec"
 	"runtime"
 	"strings"
 	"testing"
@@ -18,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/seed-1e54c410/turnstile/core"
+	"github.com/seed-1e54c410/turnstile/internal/check"
 	"github.com/seed-1e54c410/turnstile/transport"
 )
 
@@ -93,7 +93,7 @@ func BenchmarkEchoPinned(b *testing.B) {
 			defer runtime.UnlockOSThread()
 			defer unix.SchedSetaffinity(0, &cpus)
 			pin(b, own[0])
-			cmd := exec.Command(os.Args[0])
+			cmd := check.Self(b.Context())
 			cmd.Env = append(os.Environ(), childEnv+"=echo/"+impl, "GOMAXPROCS=1")
 			cmd.Stderr = os.Stderr
 			stdin, err1 := cmd.StdinPipe()

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -181,7 +180,7 @@ func TestNoFiles(t *testing.T) {
 // TestPartFails: the first part that fails ends all others, and the program says why.
 func TestPartFails(t *testing.T) {
 	if os.Getenv("PIPELINE_FEW") == "" {
-		cmd := exec.Command(os.Args[0], "-test.run", "^TestPartFails$")
+		cmd := check.Self(t.Context(), "-test.run", "^TestPartFails$")
 		cmd.Env = append(os.Environ(), "PIPELINE_FEW=1")
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Errorf("%v\n%s", err, out)
@@ -230,7 +229,7 @@ func TestCanceled(t *testing.T) {
 
 // TestInterrupt sends the program a real signal, as Ctrl-C does.
 func TestInterrupt(t *testing.T) {
-	cmd := exec.Command(os.Args[0])
+	cmd := check.Self(t.Context())
 	cmd.Env = append(os.Environ(), "PIPELINE_DIR="+goroot(t))
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
