@@ -152,6 +152,18 @@ func (s *sched) left(tr *tree) []string {
 	return left
 }
 
+// Counts implements seam.Tasks.
+func (s *sched) Counts() seam.Counts {
+	return seam.Counts{Tasks: s.live, Idle: len(s.idle), Parked: s.parked}
+}
+
+// Blocking implements seam.Tasks.
+func (s *sched) Blocking() int {
+	s.blocking.mu.Lock()
+	defer s.blocking.mu.Unlock()
+	return s.blocking.n
+}
+
 // Simulate implements seam.Tasks.
 func (s *sched) Simulate(sim *seam.Sim) { s.sim = sim }
 

@@ -11,7 +11,8 @@ import (
 // cancels all tasks, with ErrClosed as the cause; it goes on turning, so that they can clean
 // up with the help of timers, grants and descriptors, until no task is left and what was
 // posted has run, or Config.CloseTimeout is over; then it fails every further wait of a task
-// that is still there with ErrClosed, ends all watches, and lets go of the native poller.
+// that is still there with ErrClosed, ends all watches and operations, of which the callbacks
+// run, but for those of events and signals, and lets go of the native poller.
 // Descriptors that were registered stay open.
 //
 // A task that does not end even so is left suspended for ever, and named in the
@@ -85,7 +86,7 @@ func (d *Dispatcher) shutdown() {
 				panicked = p
 			}
 		}()
-		_, err := d.turn(limit, false)
+		_, err := d.turn(limit, false, false)
 		return err
 	}
 	d.mu.Lock()
@@ -100,11 +101,22 @@ func (d *Dispatcher) shutdown() {
 		if now >= end || turn(end-now) != nil {
 			break // out of time, or the poller is broken
 		}
+		if tasks.Live() == 0 {
+			d.endListeners() // an event that triggers itself must not keep it
+		}
 	}
 	tasks.Abandon()
 	for i := 0; i < lastTurns && d.anyReady() && turn(0) == nil; i++ {
 	}
+	d.endListeners()
 	d.endWatches()
+	for end := d.after(d.cfg.CloseTimeout); d.io.open.Load() > 0; {
+		// The system still has the buffers of operations.
+		now := d.clock()
+		if now >= end || turn(end-now) != nil {
+			break
+		}
+	}
 	for i := 0; i < lastTurns && d.anyReady() && turn(0) == nil; i++ {
 	}
 	left := tasks.Left()
@@ -116,7 +128,7 @@ func (d *Dispatcher) shutdown() {
 	d.left = left
 	d.ready, d.soon, d.posted, d.idle, d.next = nil, nil, nil, nil, 0
 	dropped := d.timers.Clear()
-	if d.io.poller != nil {
+	if d.io.poller != nil && d.io.open.Load() == 0 { // else the port goes with the process
 		// Nothing can be done about an error here.
 		_ = d.io.poller.Close()
 	}
@@ -156,7 +168,10 @@ func (d *Dispatcher) endWatches() {
 		if s.latch != nil {
 			latches = append(latches, s.latch)
 		}
-		d.end(d.drop(uint32(i)), ErrClosed)
+		if s.proc != nil {
+			s.proc.lose()
+		}
+		d.drop(uint32(i), ErrClosed)
 	}
 	x.mu.Unlock()
 	for _, l := range latches {
@@ -177,9 +192,11 @@ func (d *Dispatcher) release() {
 // none stands for the tasks of a dispatcher that never had one.
 type none struct{}
 
-func (none) Live() int          { return 0 }
-func (none) CancelAll(error)    {}
-func (none) Abandon()           {}
-func (none) Left() []string     { return nil }
-func (none) Release()           {}
-func (none) Simulate(*seam.Sim) {}
+func (none) Live() int           { return 0 }
+func (none) CancelAll(error)     {}
+func (none) Abandon()            {}
+func (none) Left() []string      { return nil }
+func (none) Release()            {}
+func (none) Simulate(*seam.Sim)  {}
+func (none) Counts() seam.Counts { return seam.Counts{} }
+func (none) Blocking() int       { return 0 }

@@ -3,6 +3,7 @@ package dispatch_test
 import (
 	"errors"
 	"math"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -22,7 +23,10 @@ func refusesAll(t *testing.T, d *dispatch.Dispatcher) {
 	run := d.Run(t.Context())
 	_, read := d.AddRead(0, func(dispatch.FDEvent) bool { return false })
 	_, write := d.AddWrite(0, func(dispatch.FDEvent) bool { return false })
-	for i, err := range []error{poll, run, read, write, d.Register(0), d.Post(never)} {
+	_, event := d.AddEvent(new(dispatch.Event), func() bool { never(); return true })
+	_, sig := d.AddSignal(os.Interrupt, func(os.Signal) bool { never(); return true })
+	_, proc := d.AddProcess(os.Getpid(), func(dispatch.ProcessState) { never() })
+	for i, err := range []error{poll, run, read, write, event, sig, proc, d.Drain(-1), d.Register(0), d.Post(never)} {
 		if err != dispatch.ErrClosed {
 			t.Errorf("call %d = %v, want ErrClosed", i, err)
 		}
@@ -337,6 +341,8 @@ type stubborn struct {
 }
 
 func (s *stubborn) Live() int           { return s.live }
+func (s *stubborn) Counts() seam.Counts { return seam.Counts{Tasks: s.live} }
+func (s *stubborn) Blocking() int       { return 0 }
 func (s *stubborn) CancelAll(err error) { s.calls = append(s.calls, "cancel: "+err.Error()) }
 func (s *stubborn) Abandon()            { s.calls = append(s.calls, "abandon") }
 func (s *stubborn) Release()            { s.calls = append(s.calls, "release") }

@@ -7,7 +7,8 @@
 //
 // # One turn
 //
-// A dispatcher works in turns. [Dispatcher.Poll] is one, [Dispatcher.Run] many. In a turn,
+// A dispatcher works in turns. [Dispatcher.Poll] is one, [Dispatcher.Drain] and [Dispatcher.Run]
+// are many. In a turn,
 // in this order:
 //
 //  1. Callbacks that were posted join the ready FIFO, in order of posting,
@@ -32,8 +33,8 @@
 // # Threads
 //
 // Posting, arming and registering are safe from any goroutine. Callbacks run only
-// on the goroutine that is inside Poll or Run, with no lock held. A callback must not
-// wait: it is the loop. All calls of Poll, Run and Close of one dispatcher
+// on the goroutine that is inside Poll, Drain or Run, with no lock held. A callback must not
+// wait: it is the loop. All calls of Poll, Drain, Run and Close of one dispatcher
 // that runs tasks are made in the same state of [runtime.LockOSThread]: the runtime ends
 // the program when a coroutine is resumed in another state than it was made in.
 //
@@ -70,14 +71,19 @@ var (
 	// ErrRunning is returned by calls that would turn a dispatcher inside a callback
 	// or a task of any dispatcher, or while another goroutine turns it.
 	ErrRunning = errors.New("dispatch: dispatcher running")
-	// ErrRegistered is returned for a descriptor that is registered already.
-	ErrRegistered = errors.New("dispatch: descriptor already registered")
-	// ErrNotRegistered is returned for a descriptor that is not registered.
+	// ErrRegistered is returned for a descriptor or event that is registered already.
+	ErrRegistered = errors.New("dispatch: already registered")
+	// ErrNotRegistered is returned for a descriptor that is not registered, and is the
+	// FDEvent.Err of watches that Unregister has ended.
 	ErrNotRegistered = errors.New("dispatch: descriptor not registered")
 	// ErrFDClosed is the FDEvent.Err of watches that CloseFD has ended.
 	ErrFDClosed = errors.New("dispatch: descriptor closed")
-	// ErrMode is returned when callbacks are asked for on a descriptor that a connection of
-	// package transport uses.
+	// ErrEventClosed is returned by AddEvent for an Event that has been closed.
+	ErrEventClosed = errors.New("dispatch: event closed")
+	// ErrPending is returned by SetDefault while the default dispatcher has work pending.
+	ErrPending = errors.New("dispatch: default dispatcher has work pending")
+	// ErrMode is returned when callbacks are asked for on a descriptor that has operations in flight
+	// or is used by package transport, and operations on one that has callbacks.
 	ErrMode = errors.New("dispatch: descriptor in use in the other mode")
 	// ErrStuck ends a simulated run in which nothing can happen any more.
 	ErrStuck = errors.New("dispatch: simulation has nothing to run")
@@ -140,7 +146,7 @@ type Dispatcher struct {
 	base     time.Time // loop time 0
 	sim      *seam.Sim
 	holds    atomic.Int64
-	loop     atomic.Uintptr // the goroutine inside Poll or Run, as package gid names it
+	loop     atomic.Uintptr // the goroutine inside Poll, Drain or Run, as package gid names it
 	// mail is set while posted is not empty. As long as it is not, the loop itself appends to
 	// soon without the mutex; otherwise behind what was posted before. So the FIFO is in order
 	// of arrival, whoever posts.
@@ -153,27 +159,31 @@ type Dispatcher struct {
 	mu      sync.Mutex
 	posted  []seam.Runnable // what has not joined the FIFO yet
 	idle    []seam.Runnable
-	timers  timer.Heap
+	timers  timer.Queue
 	asleep  sleepKind
 	state   state
 	nudged  bool      // the loop is not to sleep before it has looked around
-	polling bool      // it sleeps, if it does, in Poll, which ends when nothing is pending
-	turning bool      // a goroutine is inside Poll, Run or Close
+	polling bool      // it sleeps, if it does, in Poll or Drain, which end when nothing is pending
+	turning bool      // a goroutine is inside Poll, Drain, Run or Close
 	changed sync.Cond // turning or state has changed
 	tasks   seam.Tasks
-	left    []string // the tasks that Close has left behind
+	heard   map[listener]struct{} // the watches of events and signals
+	wakes   uint64                // sleeps that have been ended
+	seen    progress              // done, and what core had, when the loop last told
+	left    []string              // the tasks that Close has left behind
 
-	// The goroutine of the loop alone uses the fields down to events.
+	// The goroutine of the loop alone uses the fields down to hits.
 	self    park.G
 	ready   []seam.Runnable // the FIFO, from next on
 	next    int
 	soon    []seam.Runnable // what joins it in the next turn
 	now     int64           // the clock, as last read
 	since   int             // callbacks run since the operating system was asked
+	done    progress        // callbacks without those of since
 	yielded int64           // when the goroutine last gave its P away
+	asked   int             // how often the clock was read since
 	sleep   sleeper
 	events  [128]poll.Event
-	hits    []hit
 
 	io io
 }
@@ -310,13 +320,10 @@ func (d *Dispatcher) hold(n int) {
 }
 
 // Pending returns the number of things that can still happen: callbacks that are posted,
-// ready or idle, timers, watches, and holds. Asked by another goroutine during a turn,
-// it counts the callbacks of this turn as pending until the turn is over.
+// ready or idle, timers, watches of descriptors and processes, and holds. Asked by another
+// goroutine during a turn, it counts the callbacks of this turn as pending until the turn is over.
 func (d *Dispatcher) Pending() int {
-	here := false
-	if g := park.Current(); g != nil {
-		here = g.Loop == d
-	}
+	here := d.here()
 	d.io.mu.Lock() // both: what one kind hands over to another is never in neither
 	defer d.io.mu.Unlock()
 	d.mu.Lock()

@@ -2,9 +2,7 @@ package dispatch_test
 
 import (
 	"context"
-	"fmt"
 	"testing"
-	"time"
 
 	"github.com/seed-1e54c410/turnstile/dispatch"
 	"github.com/seed-1e54c410/turnstile/internal/poll"
@@ -102,33 +100,6 @@ func BenchmarkCallSoon(b *testing.B) {
 			r.run()
 		}
 	})
-}
-
-// BenchmarkTimer arms a timer and stops it, while others are armed.
-func BenchmarkTimer(b *testing.B) {
-	fn := func() {}
-	for _, live := range []int{1, 1000} {
-		b.Run(fmt.Sprintf("live=%d/impl=dispatch", live), func(b *testing.B) {
-			d := open(b, dispatch.Config{})
-			for i := range live {
-				d.AfterFunc(time.Hour+time.Duration(i)*time.Second, fn)
-			}
-			b.ReportAllocs()
-			for b.Loop() {
-				d.AfterFunc(30*time.Minute, fn).Stop()
-			}
-		})
-		b.Run(fmt.Sprintf("live=%d/impl=time", live), func(b *testing.B) {
-			for i := range live {
-				t := time.AfterFunc(time.Hour+time.Duration(i)*time.Second, fn)
-				defer t.Stop()
-			}
-			b.ReportAllocs()
-			for b.Loop() {
-				time.AfterFunc(30*time.Minute, fn).Stop()
-			}
-		})
-	}
 }
 
 // BenchmarkWake is the way to a loop that sleeps, and back: there with Post, or a channel

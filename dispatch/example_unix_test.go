@@ -126,7 +126,7 @@ func ExampleFD() {
 	fmt.Println(d.CloseFD(fd))
 	// Output:
 	// <nil>
-	// dispatch: descriptor already registered
+	// dispatch: already registered
 	// <nil>
 	// dispatch: descriptor not registered
 }

@@ -24,3 +24,6 @@ func (d *Dispatcher) FIFOCap() int { return cap(d.ready) }
 
 // LastTurns is how many turns each of the two last stages of Close makes at most.
 const LastTurns = lastTurns
+
+// Patience is how long the loop sleeps.
+var Patience = patience

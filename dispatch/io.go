@@ -18,8 +18,8 @@ type FD uintptr
 type FDEvent struct {
 	FD FD // the descriptor
 	// Err is nil when the descriptor is ready. Otherwise the watch has ended:
-	// ErrFDClosed after CloseFD, ErrClosed after Close. After CloseFD the number
-	// may belong to another file already.
+	// ErrFDClosed after CloseFD, ErrNotRegistered after Unregister, ErrClosed after Close.
+	// After CloseFD the number may belong to another file already.
 	Err error
 }
 
@@ -34,25 +34,28 @@ type io struct {
 	byFD   map[FD]uint32
 
 	count  atomic.Int32 // watches, changed under mu
-	open   atomic.Int32 // registered descriptors that the poller may report
+	open   atomic.Int32 // slots in use, which the poller may report
 	always atomic.Int32 // registered descriptors that are always ready
+	procs  int          // watches of processes
 }
 
-// slot is one registered descriptor.
+// slot is one registered descriptor, or a process.
 type slot struct {
 	fd     FD
 	gen    uint32 // counts the uses of the slot, so that late events are told apart
 	used   bool
 	always bool       // a regular file, which the poller refuses
 	have   poll.Mode  // what the poller watches, in callback mode
-	latch  seam.Latch // not nil: operation mode
-	reads  []*Watch   // in order of insertion
-	writes []*Watch
+	latch  seam.Latch // hears of edges; not nil: operation mode
+	ops    opSet      // not nil: operation mode, by an Op and not by package transport
+	reads  []*fdWatch // in order of insertion
+	writes []*fdWatch
+	proc   *procWatch // not nil: a process, and fd means nothing
 }
 
-// Watch is a callback on a descriptor. It is made by [Dispatcher.AddRead] and
-// [Dispatcher.AddWrite].
-type Watch struct {
+// fdWatch is a callback on a descriptor.
+type fdWatch struct {
+	Watch
 	d      *Dispatcher
 	cb     func(FDEvent) bool
 	fd     FD
@@ -63,29 +66,37 @@ type Watch struct {
 	err    error
 }
 
+// foreign reports whether package transport uses the descriptor.
+func (s *slot) foreign() bool { return s.latch != nil && s.ops == nil }
+
 func (s *slot) tag(i uint32) poll.Tag { return poll.Tag(s.gen)<<32 | poll.Tag(i) }
 
 // add registers fd in a new slot. The io mutex is held.
 func (d *Dispatcher) add(fd FD) (uint32, error) {
 	x := &d.io
 	if i, ok := x.byFD[fd]; ok {
-		if x.slots[i].latch != nil {
+		if x.slots[i].foreign() {
 			return 0, ErrMode
 		}
 		return 0, ErrRegistered
 	}
+	i, err := d.claim(slot{fd: fd})
+	if err == nil {
+		x.byFD[fd] = i
+	}
+	return i, err
+}
+
+// claim puts s into an unused slot. The io mutex is held.
+func (d *Dispatcher) claim(s slot) (uint32, error) {
+	x := &d.io
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.state != open {
 		return 0, ErrClosed
 	}
-	if x.poller == nil {
-		p, err := poll.Open(d.pollConfig())
-		if err != nil {
-			return 0, err
-		}
-		x.poller = p
-		x.byFD = make(map[FD]uint32)
+	if err := d.openPoller(); err != nil {
+		return 0, err
 	}
 	var i uint32
 	if n := len(x.free); n > 0 {
@@ -95,11 +106,26 @@ func (d *Dispatcher) add(fd FD) (uint32, error) {
 		i = uint32(len(x.slots))
 		x.slots = append(x.slots, slot{})
 	}
-	x.byFD[fd] = i
-	x.slots[i] = slot{fd: fd, gen: x.slots[i].gen + 1, used: true}
+	s.gen, s.used = x.slots[i].gen+1, true
+	x.slots[i] = s
 	x.open.Add(1)
 	d.wake() // a loop that sleeps on its channel has to sleep in the poller from now on
 	return i, nil
+}
+
+// openPoller opens the native poller if that has not been done. Both mutexes are held.
+func (d *Dispatcher) openPoller() error {
+	x := &d.io
+	if x.poller != nil {
+		return nil
+	}
+	p, err := poll.Open(d.pollConfig())
+	if err != nil {
+		return err
+	}
+	x.poller = p
+	x.byFD = make(map[FD]uint32)
+	return nil
 }
 
 func (d *Dispatcher) pollConfig() poll.Config {
@@ -110,24 +136,32 @@ func (d *Dispatcher) pollConfig() poll.Config {
 	return c
 }
 
-// drop frees a slot and returns the watches it had. The io mutex is held.
-func (d *Dispatcher) drop(i uint32) []*Watch {
+// drop frees a slot and ends the watches and operations it had with err. The io mutex is held.
+func (d *Dispatcher) drop(i uint32, err error) {
 	x := &d.io
 	s := &x.slots[i]
-	if s.have != 0 || s.latch != nil {
-		// It fails only where the descriptor was closed behind our back.
-		_ = x.poller.Remove(int(s.fd))
+	if s.ops != nil {
+		s.ops.shut(err)
+	}
+	switch {
+	case s.proc != nil:
+		s.proc.release()
+	default:
+		if s.have != 0 || s.latch != nil {
+			// It fails only where the descriptor was closed behind our back.
+			_ = x.poller.Remove(int(s.fd))
+		}
+		delete(x.byFD, s.fd)
 	}
 	if s.always {
 		x.always.Add(-1)
 	}
 	watches := slices.Concat(s.reads, s.writes)
 	x.count.Add(-int32(len(watches)))
-	delete(x.byFD, s.fd)
 	x.slots[i] = slot{gen: s.gen}
 	x.free = append(x.free, i)
 	x.open.Add(-1)
-	return watches
+	d.end(watches, err)
 }
 
 // Register makes the dispatcher know the descriptor fd, which has to be in
@@ -174,10 +208,17 @@ func (d *Dispatcher) watch(fd FD, cb func(FDEvent) bool, write bool) (*Watch, er
 		return nil, ErrNotRegistered
 	}
 	s := &x.slots[i]
-	if s.latch != nil {
+	if s.ops != nil && s.ops.leave() {
+		if s.latch != nil {
+			_ = x.poller.Remove(int(s.fd)) // it may not have come to be watched
+		}
+		s.ops, s.latch = nil, nil
+	}
+	if s.latch != nil || s.ops != nil {
 		return nil, ErrMode
 	}
-	w := &Watch{d: d, cb: cb, fd: fd, slot: i, write: write}
+	w := &fdWatch{d: d, cb: cb, fd: fd, slot: i, write: write}
+	w.of = w
 	list := s.list(write)
 	*list = append(*list, w)
 	if err := d.update(i); err != nil {
@@ -185,10 +226,10 @@ func (d *Dispatcher) watch(fd FD, cb func(FDEvent) bool, write bool) (*Watch, er
 		return nil, err
 	}
 	x.count.Add(1)
-	return w, nil
+	return &w.Watch, nil
 }
 
-func (s *slot) list(write bool) *[]*Watch {
+func (s *slot) list(write bool) *[]*fdWatch {
 	if write {
 		return &s.writes
 	}
@@ -234,23 +275,16 @@ func (d *Dispatcher) update(i uint32) error {
 	return err
 }
 
-// Stop ends the watch and reports whether it was still going on; the callback does not run
-// any more then.
-func (w *Watch) Stop() bool {
+func (w *fdWatch) stop() bool {
 	x := &w.d.io
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	return w.stop()
-}
-
-func (w *Watch) stop() bool {
 	if w.ended {
 		return false
 	}
 	w.ended = true
-	x := &w.d.io
 	list := x.slots[w.slot].list(w.write)
-	*list = slices.DeleteFunc(*list, func(o *Watch) bool { return o == w })
+	*list = slices.DeleteFunc(*list, func(o *fdWatch) bool { return o == w })
 	x.count.Add(-1)
 	w.d.mu.Lock()
 	w.d.gone()
@@ -260,8 +294,8 @@ func (w *Watch) stop() bool {
 	return true
 }
 
-// RunReady makes the FIFO call a watch.
-func (w *watchRun) RunReady() {
+// RunReady calls the callback, in the FIFO.
+func (w *fdWatch) RunReady() {
 	x := &w.d.io
 	x.mu.Lock()
 	w.queued = false
@@ -273,28 +307,25 @@ func (w *watchRun) RunReady() {
 	w.err = nil
 	x.mu.Unlock()
 	if w.cb(FDEvent{w.fd, err}) && err == nil {
-		(*Watch)(w).Stop()
+		w.stop()
 	}
 }
 
-// watchRun is a Watch as the FIFO sees it.
-type watchRun Watch
-
 // end ends watches with err, in the FIFO. The io mutex is held.
-func (d *Dispatcher) end(watches []*Watch, err error) {
+func (d *Dispatcher) end(watches []*fdWatch, err error) {
 	for _, w := range watches {
 		w.ended, w.err = true, err
 		if !w.queued {
 			w.queued = true
 			d.mu.Lock()
-			d.push((*watchRun)(w))
+			d.push(w)
 			d.mu.Unlock()
 		}
 	}
 }
 
 // CloseFD closes a registered descriptor and forgets it. Its watches run once more,
-// with FDEvent.Err set to ErrFDClosed. It returns ErrNotRegistered, ErrMode if
+// with FDEvent.Err set to ErrFDClosed, and its operations end with that error. It returns ErrNotRegistered, ErrMode if
 // package transport uses fd, or the error of the close, after which fd is forgotten
 // all the same.
 func (d *Dispatcher) CloseFD(fd FD) error {
@@ -305,18 +336,11 @@ func (d *Dispatcher) CloseFD(fd FD) error {
 	if !ok {
 		return ErrNotRegistered
 	}
-	if x.slots[i].latch != nil {
+	if x.slots[i].foreign() {
 		return ErrMode
 	}
-	d.end(d.drop(i), ErrFDClosed)
+	d.drop(i, ErrFDClosed)
 	return poll.CloseFD(int(fd))
-}
-
-// hit is an event whose slot has been found.
-type hit struct {
-	latch seam.Latch
-	ready poll.Mode
-	hup   bool
 }
 
 // askNow asks the operating system without waiting.
@@ -329,44 +353,56 @@ func (d *Dispatcher) askNow() error {
 
 // askWorld asks the operating system, and puts what is ready into the FIFO.
 func (d *Dispatcher) askWorld(wait int64) error {
+	d.done.polls++
 	n, err := d.io.poller.Wait(d.events[:], time.Duration(wait))
 	if n == 0 {
 		return err
 	}
-	x := &d.io
-	x.mu.Lock()
 	for i := range d.events[:n] {
 		e := &d.events[i]
-		s := &x.slots[uint32(e.Tag)]
-		switch {
-		case s.gen != uint32(e.Tag>>32) || !s.used: // its descriptor is gone
-		case s.latch != nil:
-			d.hits = append(d.hits, hit{s.latch, e.Ready, e.Hup || e.Err || e.Urgent})
-		default:
-			if e.Ready&poll.Read != 0 {
-				d.queue(s.reads)
-			}
-			if e.Ready&poll.Write != 0 {
-				d.queue(s.writes)
-			}
+		if e.Op != nil {
+			o := e.Op.Owner.(*Op)
+			e.Op = nil
+			o.port.Load().done(o)
+			continue
+		}
+		if l := d.notice(e); l != nil {
+			l.Ready(e.Ready&poll.Read != 0, e.Ready&poll.Write != 0, e.Hup || e.Err || e.Urgent)
 		}
 	}
-	x.mu.Unlock()
-	for i := range d.hits {
-		h := &d.hits[i]
-		h.latch.Ready(h.ready&poll.Read != 0, h.ready&poll.Write != 0, h.hup)
-		*h = hit{}
-	}
-	d.hits = d.hits[:0]
 	return err
 }
 
+// notice puts the watches that e is for into the FIFO, or returns the latch it is for.
+func (d *Dispatcher) notice(e *poll.Event) seam.Latch {
+	x := &d.io
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	s := &x.slots[uint32(e.Tag)]
+	switch {
+	case s.gen != uint32(e.Tag>>32) || !s.used: // its descriptor is gone
+	case s.proc != nil:
+		s.proc.exited()
+		d.drop(uint32(e.Tag), nil)
+	case s.latch != nil:
+		return s.latch
+	default:
+		if e.Ready&poll.Read != 0 {
+			d.queue(s.reads)
+		}
+		if e.Ready&poll.Write != 0 {
+			d.queue(s.writes)
+		}
+	}
+	return nil
+}
+
 // queue puts watches into the FIFO. The io mutex is held.
-func (d *Dispatcher) queue(watches []*Watch) {
+func (d *Dispatcher) queue(watches []*fdWatch) {
 	for _, w := range watches {
 		if !w.queued {
 			w.queued = true
-			d.enqueue((*watchRun)(w))
+			d.enqueue(w)
 		}
 	}
 }

@@ -1,4 +1,4 @@
-//go:build !unix
+//go:build !unix && !windows
 
 package dispatch_test
 
@@ -8,5 +8,9 @@ import (
 	"github.com/seed-1e54c410/turnstile/dispatch"
 )
 
-// watchNothing has nothing to do where there is no poller.
-func watchNothing(testing.TB, *dispatch.Dispatcher) {}
+// watchNothing makes d open its poller, which can do nothing but wait here.
+func watchNothing(tb testing.TB, d *dispatch.Dispatcher) {
+	tb.Helper()
+	must(tb, d.Register(0))
+	tb.Cleanup(func() { _ = d.Unregister(0) })
+}

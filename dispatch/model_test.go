@@ -21,6 +21,7 @@ type world interface {
 	CallIdle(fn func())
 	Pending() int
 	AfterFunc(t time.Duration, fn func()) stopper
+	AddTimer(t time.Duration, oneshot bool, cb func() bool) (stopper, error)
 	Hold() func()
 	Poll(limit time.Duration) (int, error)
 	Turns(n int) error // as many as Run would make
@@ -41,6 +42,10 @@ type real struct {
 
 func (r real) AfterFunc(t time.Duration, fn func()) stopper {
 	return r.Dispatcher.AfterFunc(t, fn)
+}
+
+func (r real) AddTimer(t time.Duration, oneshot bool, cb func() bool) (stopper, error) {
+	return r.Dispatcher.AddTimer(t, oneshot, cb)
 }
 
 func (r real) Turns(n int) error {
@@ -70,10 +75,11 @@ type model struct {
 }
 
 type modelTimer struct {
-	m    *model
-	fn   func()
-	when int64
-	due  int // entries of the FIFO that still count; those of a stopped timer do not
+	m      *model
+	fn     func()
+	when   int64
+	period int64 // 0: it runs once
+	due    int   // entries of the FIFO that still count; those of a stopped timer do not
 }
 
 func (m *model) Post(fn func()) error { m.posts = append(m.posts, fn); return nil }
@@ -98,24 +104,49 @@ func (m *model) AfterFunc(t time.Duration, fn func()) stopper {
 	return tm
 }
 
-func (t *modelTimer) Stop() bool {
-	if t.due > 0 {
-		t.due = 0
-		return true
+func (m *model) AddTimer(t time.Duration, oneshot bool, cb func() bool) (stopper, error) {
+	if t <= 0 {
+		return nil, dispatch.ErrDuration
 	}
+	if oneshot {
+		return m.AfterFunc(t, func() { cb() }), nil
+	}
+	tm := &modelTimer{m: m, period: int64(t)}
+	tm.fn = func() {
+		if cb() {
+			tm.Stop()
+		}
+	}
+	tm.Reset(t)
+	return tm, nil
+}
+
+func (t *modelTimer) Stop() bool {
+	was := t.due > 0
+	t.due = 0
 	i := slices.Index(t.m.timers, t)
 	if i >= 0 {
 		t.m.timers = slices.Delete(t.m.timers, i, i+1)
 	}
-	return i >= 0
+	return was || i >= 0
 }
 
 func (t *modelTimer) Reset(d time.Duration) bool {
+	if t.period > 0 && d <= 0 {
+		panic("dispatch: period not positive")
+	}
 	was := t.Stop()
-	t.when = plus(t.m.clock, max(0, int64(d)))
+	if t.period > 0 {
+		t.period = int64(d)
+	}
+	t.arm(plus(t.m.clock, max(0, int64(d))))
+	return was
+}
+
+func (t *modelTimer) arm(when int64) {
+	t.when = when
 	t.m.timers = append(t.m.timers, t)
 	slices.SortStableFunc(t.m.timers, func(a, b *modelTimer) int { return cmp.Compare(a.when, b.when) })
-	return was
 }
 
 func (m *model) Pending() int {
@@ -131,6 +162,19 @@ func (m *model) expire() {
 	for len(m.timers) > 0 && m.timers[0].when <= m.read {
 		t := m.timers[0]
 		m.timers = m.timers[1:]
+		if t.period > 0 {
+			next := t.when
+			for next <= m.read && next < math.MaxInt64 {
+				// In one step over all but the last of what was missed.
+				next = plus(next+(m.read-next)/t.period*t.period, t.period)
+			}
+			if next > m.read {
+				t.arm(next)
+			}
+		}
+		if t.due > 0 {
+			continue
+		}
 		t.due = 1
 		m.fifo = append(m.fifo, func() {
 			if t.due > 0 {
@@ -194,6 +238,7 @@ type action struct {
 	what string
 	arg  int
 	wait time.Duration
+	once bool
 	body []action
 }
 
@@ -211,7 +256,12 @@ func drawActions(t *rapid.T, n, depth int, kinds []string) []action {
 	for i := range list {
 		a := action{what: rapid.SampledFrom(kinds).Draw(t, "what")}
 		switch a.what {
-		case "post", "soon", "idle", "after":
+		case "every":
+			a.arg = rapid.IntRange(0, 5).Draw(t, "runs")
+			a.once = rapid.IntRange(0, 3).Draw(t, "once") == 0
+		}
+		switch a.what {
+		case "post", "soon", "idle", "after", "every":
 			if depth > 0 {
 				a.body = drawActions(t, 3, depth-1, inCallback)
 				if rapid.IntRange(0, 15).Draw(t, "panics") == 0 {
@@ -226,10 +276,10 @@ func drawActions(t *rapid.T, n, depth int, kinds []string) []action {
 			a.arg = rapid.IntRange(1, 100).Draw(t, "turns")
 		}
 		switch a.what {
-		case "after", "reset", "advance":
+		case "after", "every", "reset", "advance":
 			a.wait = time.Duration(rapid.IntRange(0, 6).Draw(t, "wait"))
 			if rapid.IntRange(0, 20).Draw(t, "odd") == 0 && a.what != "advance" {
-				a.wait = rapid.SampledFrom([]time.Duration{-1, math.MinInt64, math.MaxInt64, math.MaxInt64 - 3}).Draw(t, "wait")
+				a.wait = rapid.SampledFrom(odd).Draw(t, "wait")
 			}
 		case "poll":
 			a.wait = rapid.SampledFrom([]time.Duration{0, 0, 0, 1, 3, -1}).Draw(t, "limit")
@@ -239,8 +289,11 @@ func drawActions(t *rapid.T, n, depth int, kinds []string) []action {
 	return list
 }
 
+// odd are durations behind all others, before all others, and of years.
+var odd = []time.Duration{-1, math.MinInt64, math.MaxInt64, math.MaxInt64 - 3, 100 * 365 * 24 * time.Hour}
+
 var (
-	inCallback = []string{"post", "soon", "idle", "after", "after", "stop", "reset", "hold", "release", "advance", "repeat"}
+	inCallback = []string{"post", "soon", "idle", "after", "after", "every", "every", "stop", "reset", "hold", "release", "advance", "repeat"}
 	outside    = append([]string{"poll", "poll", "poll", "turns"}, inCallback...)
 )
 
@@ -266,6 +319,21 @@ func (s *script) callback(body []action) func() {
 	}
 }
 
+// ticks is callback for a timer that runs again and again, n times in all, for ever if n is 0. Only
+// the first run has a body.
+func (s *script) ticks(n int, body []action) func() bool {
+	first := s.callback(body)
+	name, ran := s.next, 0
+	return func() bool {
+		if ran++; ran == 1 {
+			first()
+		} else {
+			s.say("ran %d for the %dth time", name, ran)
+		}
+		return ran == n
+	}
+}
+
 func (s *script) run(list []action) {
 	for _, a := range list {
 		switch a.what {
@@ -287,13 +355,21 @@ func (s *script) run(list []action) {
 			s.w.CallSoon(again)
 		case "after":
 			s.timers = append(s.timers, s.w.AfterFunc(a.wait, s.callback(a.body)))
+		case "every":
+			tm, err := s.w.AddTimer(a.wait, a.once, s.ticks(a.arg, a.body))
+			if err == nil {
+				s.timers = append(s.timers, tm)
+			}
+			s.say("every: %v", err)
 		case "stop":
 			if n := len(s.timers); n > 0 {
 				s.say("stop %d: %v", a.arg%n, s.timers[a.arg%n].Stop())
 			}
 		case "reset":
 			if n := len(s.timers); n > 0 {
-				s.say("reset %d: %v", a.arg%n, s.timers[a.arg%n].Reset(a.wait))
+				if p := panicOf(func() { s.say("reset %d: %v", a.arg%n, s.timers[a.arg%n].Reset(a.wait)) }); p != nil {
+					s.say("reset %d panics: %v", a.arg%n, p)
+				}
 			}
 		case "hold":
 			s.releases = append(s.releases, s.w.Hold())

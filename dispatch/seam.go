@@ -45,15 +45,16 @@ func (l *seamLoop) After(t time.Duration) int64 { return l.d().after(t) }
 
 func (l *seamLoop) Arm(v seam.TimedRunnable, when int64) bool {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.d().arm(v, when)
+	ok := l.d().arm(v, when)
+	l.mu.Unlock()
+	return ok
 }
 
 func (l *seamLoop) Disarm(t *timer.Timer) bool {
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	was := l.timers.Remove(t)
 	l.d().gone()
+	l.mu.Unlock()
 	return was
 }
 
@@ -98,7 +99,7 @@ func (l *seamLoop) Attach(fd uintptr, h seam.Latch) (seam.FD, error) {
 	}
 	s := &x.slots[i]
 	if err := x.poller.Add(int(fd), s.tag(i), poll.Read|poll.Write, poll.Edge); err != nil {
-		d.drop(i)
+		d.drop(i, ErrClosed)
 		return nil, err
 	}
 	s.latch = h
@@ -135,6 +136,6 @@ func (f *latched) Detach() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if s := &x.slots[f.slot]; s.used && s.gen == f.gen {
-		f.d.drop(f.slot)
+		f.d.drop(f.slot, ErrClosed)
 	}
 }

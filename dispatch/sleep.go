@@ -94,4 +94,5 @@ func (d *Dispatcher) wake() {
 		_ = d.io.poller.Wake()
 	}
 	d.asleep = awake
+	d.wakes++
 }

@@ -208,8 +208,9 @@ func TestDurations(t *testing.T) {
 	huge := d.AfterFunc(math.MaxInt64, r.does("never"))
 	d.AfterFunc(math.MinInt64, r.does("negative"))
 	d.AfterFunc(0, r.does("zero"))
+	d.AfterFunc(-1, r.does("negative too")) // which is no earlier
 	turn(t, d)
-	r.want(t, "negative", "zero")
+	r.want(t, "negative", "zero", "negative too")
 	v.now = math.MaxInt64 - 1
 	turn(t, d)
 	r.want(t)

@@ -22,6 +22,10 @@ const askEvery = 64
 // thread, for some microseconds.
 const yieldEvery = 200_000
 
+// yieldAsks is after how many looks at the clock it does so in any case: in a synctest bubble
+// the clock stands still.
+const yieldAsks = 1024
+
 // Poll makes one turn, in which it sleeps for at most timeout until there is something
 // to do, for ever if timeout is negative. It returns the number of callbacks that
 // have run.
@@ -37,7 +41,7 @@ func (d *Dispatcher) Poll(timeout time.Duration) (int, error) {
 	if d.Pending() == 0 {
 		return 0, ErrIdle
 	}
-	n, err := d.turn(int64(timeout), true)
+	n, err := d.turn(int64(timeout), true, true)
 	if d.ending() {
 		d.shutdown()
 		return n, ErrClosed
@@ -71,7 +75,7 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if _, err := d.turn(-1, false); err != nil {
+		if _, err := d.turn(-1, false, false); err != nil {
 			return err
 		}
 	}
@@ -87,7 +91,7 @@ func (d *Dispatcher) runUntil(done func() bool) error {
 	defer d.leave()
 	defer d.release()
 	for !done() && !d.ending() {
-		if _, err := d.turn(-1, false); err != nil {
+		if _, err := d.turn(-1, false, false); err != nil {
 			return err
 		}
 	}
@@ -123,7 +127,7 @@ func (d *Dispatcher) take() {
 	d.turning = true
 	d.self.Enter()
 	d.loop.Store(gid.Current())
-	d.since = askEvery // ask in the first turn
+	d.ran(askEvery) // ask in the first turn
 	d.nudged = false
 }
 
@@ -133,6 +137,7 @@ func (d *Dispatcher) leave() {
 	d.sleep = sleeper{}
 	d.mu.Lock()
 	d.turning = false
+	d.tell()
 	d.taken.Store(int64(len(d.ready) - d.next + len(d.soon)))
 	d.changed.Broadcast()
 	d.mu.Unlock()
@@ -148,11 +153,13 @@ func (d *Dispatcher) interrupt() {
 }
 
 // turn is one turn, as the package comment numbers it. It sleeps for at most
-// limit nanoseconds, for ever if limit is negative.
-func (d *Dispatcher) turn(limit int64, ask bool) (int, error) {
+// limit nanoseconds, for ever if limit is negative, and if polling only while something is
+// pending. The operating system is asked in any case if ask is set.
+func (d *Dispatcher) turn(limit int64, ask, polling bool) (int, error) {
+	d.done.turns++
 	d.join() // 1, 2
 	if len(d.ready) == d.next || d.since >= askEvery || ask {
-		if err := d.ask(limit, ask); err != nil { // 3, 4
+		if err := d.ask(limit, polling); err != nil { // 3, 4
 			return 0, err
 		}
 		d.join() // 5
@@ -222,9 +229,9 @@ func (d *Dispatcher) merge(ready, more []seam.Runnable) (_, _ []seam.Runnable) {
 func (d *Dispatcher) expire() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for v := d.timers.Pop(d.now); v != nil; v = d.timers.Pop(d.now) {
-		if f, ok := v.(*firing); ok {
-			f.due = true
+	for v, when := d.timers.Pop(d.now); v != nil; v, when = d.timers.Pop(d.now) {
+		if f, ok := v.(*firing); ok && !f.expired(when, d.now) {
+			continue
 		}
 		d.enqueue(v.(seam.Runnable))
 	}
@@ -252,9 +259,9 @@ func (d *Dispatcher) joinIdle() {
 }
 
 // ask reads the clock and asks the operating system, and sleeps if there is
-// nothing to do. In Poll it does not sleep if nothing is pending.
+// nothing to do. If polling it does not sleep when nothing is pending.
 func (d *Dispatcher) ask(limit int64, polling bool) error {
-	d.since = 0
+	d.ran(0)
 	d.now = d.clock()
 	d.expire() // 2
 	if d.io.always.Load() > 0 {
@@ -262,6 +269,7 @@ func (d *Dispatcher) ask(limit int64, polling bool) error {
 	}
 	busy := len(d.ready) > d.next
 	d.mu.Lock()
+	d.tell()
 	next, armed := d.timers.Next()
 	simulated := d.sim != nil && d.sim.Sleep != nil
 	d.polling = polling
@@ -271,8 +279,8 @@ func (d *Dispatcher) ask(limit int64, polling bool) error {
 		if simulated {
 			return nil
 		}
-		if d.now-d.yielded > yieldEvery {
-			d.yielded = d.now
+		if d.asked++; d.now-d.yielded > yieldEvery || d.asked >= yieldAsks {
+			d.yielded, d.asked = d.now, 0
 			runtime.Gosched()
 		}
 		return d.askNow()
@@ -288,20 +296,28 @@ func (d *Dispatcher) ask(limit int64, polling bool) error {
 		d.now = d.clock()
 		return nil
 	}
+	err := d.doze(patience(limit, next, armed, d.now)) // unlocks
+	d.now = d.clock()
+	d.yielded, d.asked = d.now, 0
+	return err
+}
+
+// patience is how long the loop may sleep from now on, in nanoseconds: until the deadline next, if
+// there is one, and limit at most, if that is not negative. It is negative if that means for ever.
+func patience(limit, next int64, armed bool, now int64) int64 {
 	wait := int64(math.MaxInt64)
-	if limit > 0 {
+	if limit >= 0 {
 		wait = limit
 	}
 	if armed {
-		wait = min(wait, next-d.now)
+		// A goroutine that had read the clock before the loop did may have armed a timer since
+		// the loop looked, and that may be due already.
+		wait = min(wait, max(next-now, 0))
 	}
 	if wait == math.MaxInt64 {
-		wait = -1
+		return -1
 	}
-	err := d.doze(wait) // unlocks
-	d.now = d.clock()
-	d.yielded = d.now
-	return err
+	return wait
 }
 
 // simulate is the last stage of a turn in a simulation that chooses.

@@ -1,8 +1,8 @@
-//go:build darwin || dragonfly || freebsd || netbsd || openbsd || solaris
+//go:build darwin || dragonfly || freebsd || netbsd || openbsd
 
 package poll
 
-var backends = []backend{{"poll", openPoll}}
+var backends = []backend{{"kqueue", openKqueue}, {"poll", openPoll}}
 
 // pollRDHUP is 0 because these systems tell a half-close only as readable.
 const pollRDHUP = 0

@@ -1,4 +1,4 @@
-//go:build darwin || dragonfly || freebsd || linux || netbsd || openbsd || solaris
+//go:build darwin || dragonfly || freebsd || linux || netbsd || openbsd || solaris || windows
 
 package poll_test
 
@@ -6,10 +6,9 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/seed-1e54c410/turnstile/internal/poll"
 )
@@ -141,46 +140,6 @@ type ended struct {
 	halfClosed bool // Hup only where the system tells of half-closing
 }
 
-var endings = []ended{
-	{name: "pipe loses its writer", ready: poll.Read, hup: true, make: func(t *testing.T) (int, func()) {
-		c := newPipe(t)
-		return c.r, c.closeW
-	}},
-	{name: "pipe loses its reader", ready: poll.Write, err: true, make: func(t *testing.T) (int, func()) {
-		c := newPipe(t)
-		fill(t, c.w)
-		return c.w, c.closeR
-	}},
-	{name: "socket half-closed by the peer", ready: poll.Read, hup: true, halfClosed: true, make: func(t *testing.T) (int, func()) {
-		c := newTCP(t)
-		return c.r, func() { must(t, unix.Shutdown(c.w, unix.SHUT_WR)) }
-	}},
-	{name: "socket closed by the peer", ready: poll.Read | poll.Write, hup: true, make: func(t *testing.T) (int, func()) {
-		c := newSockets(t)
-		return c.r, c.closeW
-	}},
-	{name: "connection reset", ready: poll.Read | poll.Write, hup: true, err: true, make: func(t *testing.T) (int, func()) {
-		c := newTCP(t)
-		return c.r, func() {
-			must(t, unix.SetsockoptLinger(c.w, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1}))
-			c.closeW()
-		}
-	}},
-	{name: "connection refused", ready: poll.Read | poll.Write, err: true, hup: true, make: func(t *testing.T) (int, func()) {
-		l, addr := listen(t)
-		unix.Close(l) // so that nobody listens there
-		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
-		must(t, err)
-		t.Cleanup(func() { unix.Close(fd) })
-		must(t, unix.SetNonblock(fd, true))
-		return fd, func() {
-			if err := unix.Connect(fd, addr); !errors.Is(err, unix.EINPROGRESS) && !errors.Is(err, unix.ECONNREFUSED) {
-				t.Fatal(err)
-			}
-		}
-	}},
-}
-
 func TestHupAndErr(t *testing.T) {
 	each(t, func(t *testing.T, open func() poll.Poller) {
 		for _, e := range endings {
@@ -222,11 +181,12 @@ func TestHupAndErr(t *testing.T) {
 // TestErrUnasked has an interest in the one direction that is not concerned.
 func TestErrUnasked(t *testing.T) {
 	each(t, func(t *testing.T, open func() poll.Poller) {
-		p, c := open(), newPipe(t)
-		must(t, p.Add(c.w, 1, poll.Read, poll.Level))
+		p := open()
+		fd, interest, end := unasked(t)
+		must(t, p.Add(fd, 1, interest, poll.Level))
 		quiet(t, p)
-		c.closeR()
-		if ev := waitFor(t, p, 1, poll.Read); !ev.Err || ev.Ready != poll.Read|poll.Write {
+		end()
+		if ev := waitFor(t, p, 1, interest); !ev.Err || ev.Ready != poll.Read|poll.Write {
 			t.Errorf("got %+v", ev)
 		}
 	})
@@ -246,7 +206,7 @@ func TestReusedDescriptor(t *testing.T) {
 			old := *c
 			c.close()
 			d := newPipe(t)
-			if d.r != old.r {
+			if numbersReturn && d.r != old.r {
 				t.Fatalf("number %d was not used again but %d", old.r, d.r)
 			}
 			must(t, p.Add(d.r, gen+1, poll.Read, poll.Level))
@@ -284,43 +244,49 @@ func TestRegistrationErrors(t *testing.T) {
 				t.Errorf("%s: %v, want %v", what, err, want)
 			}
 		}
-		is("empty interest", p.Add(c.r, 1, 0, poll.Level), unix.EINVAL)
-		is("unknown interest", p.Add(c.r, 1, 4, poll.Level), unix.EINVAL)
-		is("unknown trigger", p.Add(c.r, 1, poll.Read, 2), unix.EINVAL)
-		is("reserved tag", p.Add(c.r, ^poll.Tag(0), poll.Read, poll.Level), unix.EINVAL)
-		is("Modify before Add", p.Modify(c.r, 1, poll.Read, poll.Level), unix.ENOENT)
-		is("Remove before Add", p.Remove(c.r), unix.ENOENT)
-		is("descriptor -1", p.Add(-1, 1, poll.Read, poll.Level), unix.EBADF)
+		is("empty interest", p.Add(c.r, 1, 0, poll.Level), syscall.EINVAL)
+		is("unknown interest", p.Add(c.r, 1, 4, poll.Level), syscall.EINVAL)
+		is("unknown trigger", p.Add(c.r, 1, poll.Read, 2), syscall.EINVAL)
+		is("reserved tag", p.Add(c.r, ^poll.Tag(0), poll.Read, poll.Level), syscall.EINVAL)
+		is("Modify before Add", p.Modify(c.r, 1, poll.Read, poll.Level), syscall.ENOENT)
+		is("Remove before Add", p.Remove(c.r), syscall.ENOENT)
+		is("descriptor -1", p.Add(-1, 1, poll.Read, poll.Level), syscall.EBADF)
 		must(t, p.Add(c.r, 1, poll.Read, poll.Level))
-		is("Add twice", p.Add(c.r, 2, poll.Read, poll.Level), unix.EEXIST)
-		is("Modify to nothing", p.Modify(c.r, 2, 0, poll.Level), unix.EINVAL)
+		is("Add twice", p.Add(c.r, 2, poll.Read, poll.Level), syscall.EEXIST)
+		is("Modify to nothing", p.Modify(c.r, 2, 0, poll.Level), syscall.EINVAL)
 		put(t, c.w)
 		waitFor(t, p, 1, poll.Read)
 		_, err := p.Wait(nil, 0)
-		is("Wait without room", err, unix.EINVAL)
-		is("Submit", p.Submit(&poll.Op{}), errors.ErrUnsupported)
-		is("Cancel", p.Cancel(&poll.Op{}), errors.ErrUnsupported)
+		is("Wait without room", err, syscall.EINVAL)
+		if !p.Operations() {
+			is("Submit", p.Submit(&poll.Op{}), errors.ErrUnsupported)
+			is("Cancel", p.Cancel(&poll.Op{}), errors.ErrUnsupported)
+		}
 	})
 }
 
 func TestAlwaysReady(t *testing.T) {
 	each(t, func(t *testing.T, open func() poll.Poller) {
 		p := open()
-		dir := t.TempDir()
+		dir, err := os.MkdirTemp("", "poll") // t.TempDir cannot remove it under Wine 8
+		must(t, err)
+		defer os.Remove(dir)
 		file := filepath.Join(dir, "file")
 		must(t, os.WriteFile(file, nil, 0o600))
+		defer os.Remove(file)
 		for _, name := range []string{dir, file} {
-			fd, err := unix.Open(name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+			f, err := os.Open(name)
 			must(t, err)
+			fd := int(f.Fd())
 			for _, trigger := range []poll.Trigger{poll.Level, poll.Edge} {
 				if err := p.Add(fd, 1, poll.Read, trigger); !errors.Is(err, poll.ErrAlwaysReady) {
 					t.Errorf("Add(%s) = %v", name, err)
 				}
 			}
-			if err := p.Remove(fd); !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.EPERM) {
+			if err := p.Remove(fd); !errors.Is(err, syscall.ENOENT) && !errors.Is(err, syscall.EPERM) {
 				t.Errorf("Remove(%s) = %v", name, err)
 			}
-			unix.Close(fd)
+			must(t, f.Close())
 		}
 	})
 }
@@ -381,7 +347,7 @@ func TestMoreReadyThanRoom(t *testing.T) {
 func TestManyDescriptors(t *testing.T) {
 	each(t, func(t *testing.T, open func() poll.Poller) {
 		p := open()
-		const n = 1000 // pipes, two descriptors each
+		const n = 1000 / slow // pipes, two descriptors each
 		pipes := make([]*pair, n)
 		for i := range pipes {
 			pipes[i] = newPipe(t)
@@ -396,13 +362,24 @@ func TestManyDescriptors(t *testing.T) {
 			must(t, err)
 			return got
 		}
+		reach := func(want int) (got int) {
+			t.Helper()
+			for range 1000 {
+				// Only the first may have reported less than there was.
+				if got = count(); got >= want || !late {
+					break
+				}
+				wait(t, p, time.Millisecond)
+			}
+			return got
+		}
 		if got := count(); got != n {
 			t.Errorf("%d of %d writable", got, n)
 		}
 		for i := 0; i < n; i += 10 {
 			put(t, pipes[i].w)
 		}
-		if got := count(); got != n/10 {
+		if got := reach(n / 10); got != n/10 {
 			t.Errorf("%d of %d readable", got, n/10)
 		}
 		for _, c := range pipes {

@@ -12,13 +12,22 @@ import (
 
 const tellsHalfClose = true
 
-// extraVariants has epoll as on a kernel without epoll_pwait2.
+// extraVariants has epoll as on a kernel without epoll_pwait2, and kqueue on the kernel of
+// fake_kqueue_test.go.
 func extraVariants() []variant {
-	return []variant{{"epoll/block-millis", poll.Config{Backend: "epoll", Wait: poll.Block}, func(_ testing.TB, f func()) {
-		poll.ForcePwait(true)
-		defer poll.ForcePwait(false)
-		f()
-	}}}
+	fake := func(o poll.FakeOptions) func(testing.TB, func()) {
+		return func(_ testing.TB, f func()) { poll.WithFake(o, f) }
+	}
+	kqueue := poll.Config{Backend: "kqueue"}
+	return []variant{
+		{"epoll/block-millis", poll.Config{Backend: "epoll", Wait: poll.Block}, func(_ testing.TB, f func()) {
+			poll.ForcePwait(true)
+			defer poll.ForcePwait(false)
+			f()
+		}},
+		{"kqueue/fake-darwin", kqueue, fake(poll.FakeOptions{ZombiesAreESR: true, AskForStatus: true})},
+		{"kqueue/fake-netbsd", kqueue, fake(poll.FakeOptions{ZombiesAreESR: true, AskForStatus: true, NoUser: true, PipeEBADF: true})},
+	}
 }
 
 // TestInterruptedWait aims signals at the thread that blocks. SIGURG has a

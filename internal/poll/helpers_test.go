@@ -1,9 +1,8 @@
-//go:build darwin || dragonfly || freebsd || linux || netbsd || openbsd || solaris
+//go:build darwin || dragonfly || freebsd || linux || netbsd || openbsd || solaris || windows
 
 package poll_test
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -11,14 +10,9 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
-	"golang.org/x/sys/unix"
 
 	"github.com/seed-1e54c410/turnstile/internal/poll"
 )
-
-// soon is the timeout of a Wait that must have something to report. Only a
-// failing test waits for its end.
-const soon = 20 * time.Second
 
 func TestMain(m *testing.M) {
 	// Go's own poller takes its descriptors on first use and keeps them.
@@ -28,6 +22,7 @@ func TestMain(m *testing.M) {
 	}
 	r.Close()
 	w.Close()
+	setUp()
 	before := openFDs()
 	code := m.Run()
 	if err := goleak.Find(); err != nil {
@@ -39,17 +34,6 @@ func TestMain(m *testing.M) {
 		code = 1
 	}
 	os.Exit(code)
-}
-
-// openFDs counts the open descriptors below 8192.
-func openFDs() int {
-	n := 0
-	for fd := range uintptr(8192) {
-		if _, err := unix.FcntlInt(fd, unix.F_GETFD, 0); err == nil {
-			n++
-		}
-	}
-	return n
 }
 
 // variant is one backend in one wait style.
@@ -149,6 +133,15 @@ func waitFor(tb testing.TB, p poll.Poller, tag poll.Tag, mode poll.Mode) poll.Ev
 	}
 }
 
+// visible returns when something is ready for a Wait that does not block, where that may take
+// a moment.
+func visible(tb testing.TB, p poll.Poller) {
+	tb.Helper()
+	for late && len(wait(tb, p, 0)) == 0 {
+		runtime.Gosched()
+	}
+}
+
 // quiet fails if something is ready.
 func quiet(tb testing.TB, p poll.Poller) {
 	tb.Helper()
@@ -160,63 +153,22 @@ func quiet(tb testing.TB, p poll.Poller) {
 // pair is two connected, non-blocking descriptors: a pipe or stream sockets.
 type pair struct{ r, w int }
 
-func newPipe(tb testing.TB) *pair {
-	tb.Helper()
-	var fds [2]int
-	must(tb, unix.Pipe(fds[:]))
-	return own(tb, fds)
-}
-
-func newSockets(tb testing.TB) *pair {
-	tb.Helper()
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
-	must(tb, err)
-	return own(tb, fds)
-}
-
-// newTCP is a connection over the loopback device, w on the connecting side.
-func newTCP(tb testing.TB) *pair {
-	tb.Helper()
-	l, addr := listen(tb)
-	defer unix.Close(l)
-	w, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
-	must(tb, err)
-	must(tb, unix.Connect(w, addr))
-	r, _, err := unix.Accept(l)
-	must(tb, err)
-	return own(tb, [2]int{r, w})
-}
-
-// listen opens a TCP port of the loopback device.
-func listen(tb testing.TB) (int, unix.Sockaddr) {
-	tb.Helper()
-	l, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
-	must(tb, err)
-	must(tb, unix.Bind(l, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}))
-	must(tb, unix.Listen(l, 1))
-	addr, err := unix.Getsockname(l)
-	must(tb, err)
-	return l, addr
-}
-
 func own(tb testing.TB, fds [2]int) *pair {
 	c := &pair{fds[0], fds[1]}
-	must(tb, unix.SetNonblock(c.r, true))
-	must(tb, unix.SetNonblock(c.w, true))
 	tb.Cleanup(c.close)
 	return c
 }
 
 func (c *pair) closeR() {
 	if c.r >= 0 {
-		unix.Close(c.r)
+		closeFD(c.r)
 	}
 	c.r = -1
 }
 
 func (c *pair) closeW() {
 	if c.w >= 0 {
-		unix.Close(c.w)
+		closeFD(c.w)
 	}
 	c.w = -1
 }
@@ -226,48 +178,31 @@ func (c *pair) close() {
 	c.closeW()
 }
 
-// put writes one byte.
+// put writes one byte, which is there when it returns.
 func put(tb testing.TB, fd int) {
 	tb.Helper()
-	if _, err := unix.Write(fd, []byte{1}); err != nil {
+	if _, err := write(fd, []byte{1}); err != nil {
 		tb.Fatal(err)
 	}
+	arrived(tb, fd)
 }
 
-// drain reads until EAGAIN or the end and returns the number of bytes.
-func drain(tb testing.TB, fd int) int {
-	tb.Helper()
-	var buf [4096]byte
-	for sum := 0; ; {
-		n, err := unix.Read(fd, buf[:])
-		if errors.Is(err, unix.EINTR) {
-			continue
-		}
-		if errors.Is(err, unix.EAGAIN) || err == nil && n == 0 {
-			return sum
-		}
-		must(tb, err)
-		sum += n
-	}
-}
-
-// fill writes until EAGAIN.
+// fill writes until that would wait.
 func fill(tb testing.TB, fd int) {
 	tb.Helper()
 	buf := make([]byte, 4096)
 	for {
-		n, err := unix.Write(fd, buf)
-		if errors.Is(err, unix.EINTR) {
-			continue
-		}
-		if errors.Is(err, unix.EAGAIN) {
-			if len(buf) == 1 {
+		_, err := write(fd, buf)
+		if wouldBlock(err) {
+			if len(buf) > 1 {
+				buf = buf[:1]
+				continue
+			}
+			if full(tb, fd) {
 				return
 			}
-			buf = buf[:1]
 			continue
 		}
 		must(tb, err)
-		_ = n
 	}
 }

@@ -1,5 +1,11 @@
 package poll
 
+import "errors"
+
+// ErrTruncated is the result of an operation that received a message larger than its buffer,
+// which has its beginning.
+var ErrTruncated = errors.New("poll: message larger than the buffer")
+
 // OpKind is the kind of an operation.
 type OpKind uint8
 
@@ -24,9 +30,23 @@ type Op struct {
 	Addr  SockAddr // to whom SendTo and Connect go; from whom RecvFrom and Accept got
 	Owner any      // of the caller; the poller leaves it alone
 
+	// Messages tells Try that the socket is none for streams, so that a buffer that is too small
+	// for what comes in cuts it off.
+	Messages bool
+
 	N        int   // result: bytes moved
 	Accepted int   // result of OpAccept: the new descriptor, non-blocking and not inherited
 	Err      error // result; a canceled operation has context.Canceled
 
+	connecting bool // Try has begun to connect
+
+	//lint:ignore U1000 Windows has something to keep
 	sys opSys
+}
+
+// Reset makes o fit for another use. What it is to do is set afterwards.
+func (o *Op) Reset() {
+	o.N, o.Accepted, o.Err = 0, -1, nil
+	o.Addr.n = 0
+	o.connecting = false
 }

@@ -347,7 +347,9 @@ func (p *epoller) kick() error {
 	return nil
 }
 
-func (p *epoller) AddProcess(pid int, tag Tag) (Process, error) { return addProcess(p, pid, tag) }
+func (p *epoller) AddProcess(pid int, tag Tag) (Process, error) {
+	return addProcess(p, p.Add, pid, tag)
+}
 
 func (p *epoller) Operations() bool { return false }
 

@@ -96,6 +96,24 @@ func (p *poller) Add(fd int, tag Tag, interest Mode, trigger Trigger) error {
 	if kind := uint32(st.Mode) & unix.S_IFMT; kind == unix.S_IFREG || kind == unix.S_IFDIR {
 		return ErrAlwaysReady
 	}
+	return p.insert(fd, tag, interest, trigger)
+}
+
+// add is Add for a descriptor that is worth watching.
+func (p *poller) add(fd int, tag Tag, interest Mode, trigger Trigger) error {
+	if err := checkRegistration(tag, interest, trigger); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return ErrClosed
+	}
+	return p.insert(fd, tag, interest, trigger)
+}
+
+// insert is the second half of Add. The caller holds mu.
+func (p *poller) insert(fd int, tag Tag, interest Mode, trigger Trigger) error {
 	if p.byFD[fd] != nil {
 		return os.NewSyscallError("register", unix.EEXIST)
 	}
@@ -321,7 +339,7 @@ func (p *poller) Wake() error {
 	return p.kick()
 }
 
-func (p *poller) AddProcess(pid int, tag Tag) (Process, error) { return addProcess(p, pid, tag) }
+func (p *poller) AddProcess(pid int, tag Tag) (Process, error) { return addProcess(p, p.add, pid, tag) }
 
 func (p *poller) Operations() bool { return false }
 

@@ -15,10 +15,12 @@ func TestOpenErrors(t *testing.T) {
 			t.Errorf("Open(%+v) = %v, %v; want ErrUnsupported", cfg, p, err)
 		}
 	}
-	if slices.Contains(poll.Backends(), "poll") {
-		p, err := poll.Open(poll.Config{Backend: "poll", Wait: poll.Park})
-		if p != nil || !errors.Is(err, errors.ErrUnsupported) {
-			t.Errorf("parking poll(2): %v, %v; want ErrUnsupported", p, err)
+	for _, name := range []string{"poll", "kqueue", "iocp"} {
+		if slices.Contains(poll.Backends(), name) {
+			p, err := poll.Open(poll.Config{Backend: name, Wait: poll.Park})
+			if p != nil || !errors.Is(err, errors.ErrUnsupported) {
+				t.Errorf("parking %s: %v, %v; want ErrUnsupported", name, p, err)
+			}
 		}
 	}
 }

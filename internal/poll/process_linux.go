@@ -3,6 +3,7 @@ package poll
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"unsafe"
 
@@ -16,8 +17,12 @@ type pidfd struct {
 	fd int
 }
 
-func addProcess(p Poller, pid int, tag Tag) (Process, error) {
-	if pid <= 0 { // pidfd_open says EINVAL, kill means groups by it
+// addProcess registers a pidfd by add, which takes no account of the type of file: some kernels show
+// a pidfd as a regular file.
+func addProcess(p Poller, add func(fd int, tag Tag, interest Mode, trigger Trigger) error, pid int, tag Tag) (Process, error) {
+	// Of what is not positive pidfd_open says EINVAL, and kill means groups by it. Of what is larger
+	// than a pid the kernel takes the lower half.
+	if pid <= 0 || pid > math.MaxInt32 {
 		return nil, os.NewSyscallError("pidfd_open", unix.ESRCH)
 	}
 	fd, err := unix.PidfdOpen(pid, 0)
@@ -27,7 +32,7 @@ func addProcess(p Poller, pid int, tag Tag) (Process, error) {
 	if err != nil {
 		return nil, os.NewSyscallError("pidfd_open", err)
 	}
-	if err := p.Add(fd, tag, Read, Level); err != nil {
+	if err := add(fd, tag, Read, Level); err != nil {
 		unix.Close(fd)
 		return nil, err
 	}

@@ -7,6 +7,6 @@ import (
 	"fmt"
 )
 
-func addProcess(Poller, int, Tag) (Process, error) {
+func addProcess(Poller, func(int, Tag, Mode, Trigger) error, int, Tag) (Process, error) {
 	return nil, fmt.Errorf("poll: the end of a process: %w", errors.ErrUnsupported)
 }

@@ -1,14 +1,11 @@
-//go:build darwin || dragonfly || freebsd || linux || netbsd || openbsd || solaris
+//go:build darwin || dragonfly || freebsd || linux || netbsd || openbsd || solaris || windows
 
 package poll
 
 import (
-	"errors"
-	"fmt"
 	"os"
+	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // This file holds what the readiness backends share.
@@ -16,13 +13,10 @@ import (
 // reservedTag marks the pollers' own descriptors.
 const reservedTag = ^Tag(0)
 
-// errReadiness answers Submit and Cancel of the readiness backends.
-var errReadiness = fmt.Errorf("poll: backend takes no operations: %w", errors.ErrUnsupported)
-
 // checkRegistration is what Add and Modify refuse on every backend.
 func checkRegistration(tag Tag, interest Mode, trigger Trigger) error {
 	if tag == reservedTag || interest == 0 || interest&^(Read|Write) != 0 || trigger > Edge {
-		return os.NewSyscallError("register", unix.EINVAL)
+		return os.NewSyscallError("register", syscall.EINVAL)
 	}
 	return nil
 }

@@ -1,11 +1,13 @@
 package poll
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"net"
 	"net/netip"
 	"strconv"
+	"strings"
 	"syscall"
 )
 
@@ -61,15 +63,18 @@ func (a *SockAddr) SetIP(ap netip.AddrPort) error {
 }
 
 // SetUnix makes a the address of a Unix socket. A name that begins with @ is abstract, which only
-// Linux knows.
+// Linux knows. It fails if name is too long, or if the system would see less of it than there is.
 func (a *SockAddr) SetUnix(name string) error {
 	*a = SockAddr{}
 	if len(name) >= maxUnix { // the last byte is 0
 		return fmt.Errorf("poll: name %q is too long for a Unix socket: %w", name, syscall.EINVAL)
 	}
-	copy(a.raw[pathAt:], name)
-	n := pathAt + len(name)
-	if name != "" && name[0] == '@' {
+	abstract := strings.HasPrefix(name, "@")
+	if !abstract && strings.Contains(name, "\x00") {
+		return fmt.Errorf("poll: name %q of a Unix socket has a 0 in it: %w", name, syscall.EINVAL)
+	}
+	n := pathAt + copy(a.raw[pathAt:], name)
+	if abstract {
 		a.raw[pathAt] = 0
 	} else if name != "" {
 		n++
@@ -96,26 +101,17 @@ func (a *SockAddr) IP() (ap netip.AddrPort, ok bool) {
 }
 
 // Unix returns the name of a Unix socket, "" if it has none; ok is false if it is no such
-// socket.
+// socket. An abstract name of zeros only counts as none, since some systems say none so.
 func (a *SockAddr) Unix() (name string, ok bool) {
 	if a.family() != syscall.AF_UNIX || a.n < pathAt {
 		return "", false
 	}
 	path := a.raw[pathAt:a.n]
-	if len(path) == 0 {
-		return "", true
+	switch end := bytes.IndexByte(path, 0); {
+	case end < 0:
+		return string(path), true
+	case end > 0 || len(bytes.Trim(path, "\x00")) == 0:
+		return string(path[:end]), true
 	}
-	if path[0] == 0 {
-		if len(path) == 1 {
-			return "", true
-		}
-		return "@" + string(path[1:]), true
-	}
-	for i, c := range path {
-		if c == 0 {
-			path = path[:i]
-			break
-		}
-	}
-	return string(path), true
+	return "@" + string(path[1:]), true
 }

@@ -89,7 +89,8 @@ type Latch interface {
 	Closed()
 }
 
-// Tasks is what core tells the loop about its tasks. All calls are made on the loop.
+// Tasks is what core tells the loop about its tasks. All calls but Blocking are made on the
+// loop.
 type Tasks interface {
 	Live() int           // tasks that have not ended
 	CancelAll(err error) // cancels them all, with err as the cause
@@ -97,6 +98,15 @@ type Tasks interface {
 	Left() []string      // where the tasks that are left were made
 	Release()            // ends the idle coroutines
 	Simulate(s *Sim)     // is told of each Loop.Simulate
+	Counts() Counts      // asks for no lock: the loop holds one
+	Blocking() int       // functions of core.Blocking that run; from any goroutine
+}
+
+// Counts says how many tasks and coroutines a loop has.
+type Counts struct {
+	Tasks  int // that have begun and not ended
+	Idle   int // coroutines without a task
+	Parked int // coroutines that could not be ended
 }
 
 // Settings is the part of dispatch.Config that core looks after.

@@ -1,150 +1,200 @@
-// Package timer has the timers of a dispatcher: an indexed heap, in which arming
-// and stopping cost a handful of comparisons and a stopped timer leaves nothing behind.
+// Package timer has the timers of a dispatcher, in the order of their deadlines. A stopped timer
+// leaves nothing behind.
 package timer
 
 // Timer is one timer. It is meant to be a part of what it wakes, so that arming
 // it allocates nothing. The zero value is a timer that is not armed.
 type Timer struct {
-	when  int64  // loop time in nanoseconds
-	seq   uint64 // order of arming, which keeps equal deadlines stable
-	index int    // place in the heap plus one; 0: not armed
+	index uint32 // place in near or, with the bit inFar, in far, plus one; 0: not armed
+
+	// Note is for the owner, in space that would be lost otherwise.
+	Note uint8
 }
 
-// Armed reports whether t is in a heap.
+const inFar = 1 << 31
+
+// Armed reports whether t is in a queue.
 func (t *Timer) Armed() bool { return t.index != 0 }
 
-// When returns the deadline t was last armed for.
-func (t *Timer) When() int64 { return t.when }
-
-// Timed is what a heap holds: anything that can show its timer.
+// Timed is what a queue holds: anything that can show its timer.
 type Timed interface{ Timer() *Timer }
 
-// Heap orders timers by (deadline, order of arming). The zero value is empty.
+// Queue orders timers by (deadline, order of arming). The zero value is empty. It holds
+// fewer than 1<<31 timers.
 //
-// It is a 4-ary heap: half the levels of a binary one, and the four children it
-// compares sit side by side in memory.
-type Heap struct {
-	items []item
+// Most timers are timeouts, which are stopped long before they are due, so order among them is
+// wasted. Those that are due soon are in a heap, the others in a list without order, where
+// adding and removing is a matter of a few instructions. When the heap is empty and somebody
+// asks for the next deadline, that of the earliest of 16 in the list, chosen blindly, becomes
+// the edge, and everything up to it moves to the heap: about one in 17. So there are about 17
+// looks for each timer that comes near, which is less than the heap costs it, and for n timers
+// one call in some n/17 takes the time to read through 32n bytes. When the heap has doubled since,
+// because new timers are due before the edge, the edge is moved back in the same
+// way, and what is behind it moves to the list: at most as many timers as were added.
+//
+// Growing and shrinking copy everything, once in n/4 additions or removals at least. Nothing
+// else takes longer for more timers, but for the depth of the heap.
+//
+// A plain heap was rejected, because with a million timers nearly each step in it waits for
+// memory; wheels, because they owe the exact next deadline and order among equals, and depend
+// on the unit of time, which in a simulation may be anything.
+type Queue struct {
+	near  heap
+	far   []item
+	edge  int64 // near has no deadline behind it, far none before it or at it
+	limit int   // the size of near at which the edge moves back
 	seq   uint64
 }
 
-// item repeats the deadline, so that comparisons stay inside the slice.
+// item has the deadline beside its timer, so that comparisons stay inside the slice.
 type item struct {
-	when int64
-	seq  uint64
-	t    *Timer
+	when int64  // loop time in nanoseconds
+	seq  uint64 // order of arming, which keeps equal deadlines stable
 	v    Timed
 }
+
+// at tells the timer its index.
+func (it *item) at(index uint32) { it.v.Timer().index = index }
 
 func (a *item) before(b *item) bool {
 	return a.when < b.when || a.when == b.when && a.seq < b.seq
 }
 
 // Len returns the number of armed timers.
-func (h *Heap) Len() int { return len(h.items) }
+func (q *Queue) Len() int { return len(q.near) + len(q.far) }
 
 // Next returns the earliest deadline; ok is false if no timer is armed.
-func (h *Heap) Next() (when int64, ok bool) {
-	if len(h.items) == 0 {
+func (q *Queue) Next() (when int64, ok bool) {
+	if len(q.near) == 0 && !q.fetch() {
 		return 0, false
 	}
-	return h.items[0].when, true
+	return q.near[0].when, true
 }
 
 // Add arms the timer of v for when, behind all that have the same deadline. It must not
-// be armed.
-func (h *Heap) Add(v Timed, when int64) {
+// be armed. It reports false only if the answer that Next gave last is still no later than
+// the earliest deadline.
+func (q *Queue) Add(v Timed, when int64) (first bool) {
 	t := v.Timer()
-	h.seq++
-	t.when, t.seq = when, h.seq
-	h.items = append(h.items, item{when, h.seq, t, v})
-	h.up(len(h.items) - 1)
+	q.seq++
+	if when > q.edge {
+		q.far = append(q.far, item{when, q.seq, v})
+		t.index = uint32(len(q.far)) | inFar
+		// If the heap is empty and the list was not, what Next answered is at or before the edge:
+		// only it moves the edge on.
+		return len(q.near)+len(q.far) == 1
+	}
+	q.near.push(item{when, q.seq, v})
+	first = t.index == 1
+	if len(q.near) > max(q.limit, leastLimit) {
+		q.split()
+	}
+	return first
 }
 
 // Remove disarms t and reports whether it was armed.
-func (h *Heap) Remove(t *Timer) bool {
-	if t.index == 0 {
+func (q *Queue) Remove(t *Timer) bool {
+	i := int(t.index&^inFar) - 1
+	switch {
+	case i < 0:
 		return false
+	case t.index&inFar != 0:
+		q.removeFar(i)
+	default:
+		q.near.remove(i)
 	}
-	h.removeAt(t.index - 1)
+	t.index = 0
 	return true
 }
 
-// Pop disarms the first timer that is due at now and returns its owner, nil if none
-// is.
-func (h *Heap) Pop(now int64) Timed {
-	if len(h.items) == 0 || h.items[0].when > now {
-		return nil
+// Pop disarms the first timer that is due at now, and returns its owner and its
+// deadline; nil if none is.
+func (q *Queue) Pop(now int64) (v Timed, when int64) {
+	if when, ok := q.Next(); !ok || when > now {
+		return nil, 0
 	}
-	v := h.items[0].v
-	h.removeAt(0)
-	return v
+	it := q.near[0]
+	q.near.remove(0)
+	it.at(0)
+	return it.v, it.when
 }
 
 // Clear disarms all timers and returns their owners.
-func (h *Heap) Clear() []Timed {
-	owners := make([]Timed, 0, len(h.items))
-	for i := range h.items {
-		h.items[i].t.index = 0
-		owners = append(owners, h.items[i].v)
+func (q *Queue) Clear() []Timed {
+	owners := make([]Timed, 0, q.Len())
+	for _, list := range [][]item{q.near, q.far} {
+		for _, it := range list {
+			it.at(0)
+			owners = append(owners, it.v)
+		}
 	}
-	h.items = nil
+	q.near, q.far = nil, nil
 	return owners
 }
 
-func (h *Heap) removeAt(i int) {
-	last := len(h.items) - 1
-	h.items[i].t.index = 0
-	if i != last {
-		h.items[i] = h.items[last]
-		h.items[i].t.index = i + 1
+// leastLimit is the size of near up to which it is as good as any.
+const leastLimit = 128
+
+// fetch fills the heap, which is empty, and reports whether there was anything.
+func (q *Queue) fetch() bool {
+	if len(q.far) == 0 {
+		return false
 	}
-	h.items[last] = item{}
-	h.items = h.items[:last]
-	if i != last {
-		h.down(i)
-		h.up(i)
+	q.edge = q.early(q.far)
+	for i := len(q.far) - 1; i >= 0; i-- {
+		if it := q.far[i]; it.when <= q.edge {
+			q.removeFar(i)
+			q.near.push(it)
+		}
 	}
-	if c := cap(h.items); c > 1024 && last < c/4 {
-		h.items = append(make([]item, 0, c/2), h.items...)
-	}
+	q.limit = 2 * len(q.near)
+	return true
 }
 
-func (h *Heap) up(i int) {
-	it := h.items[i]
-	for i > 0 {
-		p := (i - 1) / 4
-		if !it.before(&h.items[p]) {
-			break
+// split moves the edge back to where the heap is small again. Its root stays.
+func (q *Queue) split() {
+	q.edge = q.early(q.near)
+	all := q.near
+	q.near = all[:0]
+	for _, it := range all { // near never gets ahead of the place that is read
+		if it.when <= q.edge {
+			q.near.push(it)
+			continue
 		}
-		h.items[i] = h.items[p]
-		h.items[i].t.index = i + 1
-		i = p
+		q.far = append(q.far, it)
+		it.at(uint32(len(q.far)) | inFar)
 	}
-	h.items[i] = it
-	it.t.index = i + 1
+	clear(all[len(q.near):])
+	q.limit = 2 * len(q.near)
 }
 
-func (h *Heap) down(i int) {
-	it := h.items[i]
-	for {
-		first := 4*i + 1
-		if first >= len(h.items) {
-			break
-		}
-		least := first
-		for c := first + 1; c < min(first+4, len(h.items)); c++ {
-			if h.items[c].before(&h.items[least]) {
-				least = c
-			}
-		}
-		if !h.items[least].before(&it) {
-			break
-		}
-		h.items[i] = h.items[least]
-		h.items[i].t.index = i + 1
-		i = least
+// early returns the earliest of 16 deadlines in the list.
+func (q *Queue) early(list []item) int64 {
+	x := q.seq
+	least := list[0].when
+	for range 16 {
+		x = (x + 1) * 0x9e3779b97f4a7c15 // spreads places well enough that no order of arming fits it
+		least = min(least, list[(x>>32)*uint64(len(list))>>32].when)
 	}
-	h.items[i] = it
-	it.t.index = i + 1
+	return least
+}
+
+// removeFar takes out the item at i of the list, and puts the last one into the gap.
+func (q *Queue) removeFar(i int) {
+	last := len(q.far) - 1
+	if i != last {
+		it := q.far[last]
+		q.far[i] = it
+		it.at(uint32(i+1) | inFar)
+	}
+	q.far[last] = item{}
+	q.far = shrink(q.far[:last])
+}
+
+// shrink gives back the room that a burst has needed.
+func shrink(list []item) []item {
+	if c := cap(list); c > 1024 && len(list) < c/4 {
+		return append(make([]item, 0, c/2), list...)
+	}
+	return list
 }

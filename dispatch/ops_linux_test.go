@@ -1,0 +1,3 @@
+package dispatch_test
+
+const hasAbstract = true

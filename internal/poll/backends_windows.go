@@ -1,0 +1,3 @@
+package poll
+
+var backends = []backend{{"iocp", openIOCP}}
