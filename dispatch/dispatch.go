@@ -34,7 +34,8 @@
 //
 // Posting, arming and registering are safe from any goroutine. Callbacks run only
 // on the goroutine that is inside Poll, Drain or Run, with no lock held. A callback must not
-// wait: it is the loop. All calls of Poll, Drain, Run and Close of one dispatcher
+// wait: it is the loop. One that panics, or ends that goroutine by [runtime.Goexit], leaves a
+// dispatcher that can be turned again, by any goroutine. All calls of Poll, Drain, Run and Close of one dispatcher
 // that runs tasks are made in the same state of [runtime.LockOSThread]: the runtime ends
 // the program when a coroutine is resumed in another state than it was made in.
 //
@@ -328,7 +329,7 @@ func (d *Dispatcher) Pending() int {
 	defer d.io.mu.Unlock()
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	n := len(d.posted) + len(d.idle) + d.timers.Len() + int(d.holds.Load()) + int(d.io.count.Load())
+	n := len(d.posted) + len(d.idle) + d.timers.Len() + int(d.holds.Load()) + int(d.io.count.Load()+d.io.ops.Load())
 	if here {
 		return n + len(d.ready) - d.next + len(d.soon)
 	}

@@ -33,6 +33,7 @@ type io struct {
 	free   []uint32 // unused slots
 	byFD   map[FD]uint32
 
+	ops    atomic.Int32 // operations in flight
 	count  atomic.Int32 // watches, changed under mu
 	open   atomic.Int32 // slots in use, which the poller may report
 	always atomic.Int32 // registered descriptors that are always ready
@@ -178,8 +179,9 @@ func (d *Dispatcher) Register(fd FD) error {
 
 // AddRead makes cb run whenever fd is readable, closed by its peer or broken, until it answers that
 // it is done. A callback that is not done runs again each time the operating system is asked
-// while fd stays readable, whatever the backend. All callbacks of a descriptor run, in the order
-// they were added in. Regular files are always ready.
+// while fd stays readable, whatever the backend. All callbacks of a descriptor run, those of AddRead
+// before those of AddWrite, and each kind in the order they were added in. Regular files are always
+// ready.
 //
 // When the descriptor or the dispatcher is closed the callback runs once more, with
 // FDEvent.Err set. AddRead returns ErrNotRegistered, ErrMode, ErrClosed, or the

@@ -168,13 +168,13 @@ func (o *Op) start(kind poll.OpKind, fd FD, buf []byte, to *Addr) error {
 		return ErrInFlight
 	}
 	d := o.d
-	d.io.count.Add(1)
+	d.io.ops.Add(1)
 	err := o.submit(kind, fd, buf, to)
 	if err != nil {
 		o.set = nil
 		o.phase.Store(opIdle)
 		d.mu.Lock()
-		d.io.count.Add(-1)
+		d.io.ops.Add(-1)
 		d.gone()
 		d.mu.Unlock()
 	}
@@ -246,14 +246,14 @@ func (d *Dispatcher) land(o *Op) {
 	o.settle()
 	if d.loop.Load() == gid.Current() && !d.mail.Load() {
 		d.soon = append(d.soon, (*opRun)(o))
-		d.io.count.Add(-1)
+		d.io.ops.Add(-1)
 		return
 	}
 	d.mu.Lock()
 	if d.state != closed {
 		d.push((*opRun)(o))
 	}
-	d.io.count.Add(-1)
+	d.io.ops.Add(-1)
 	d.mu.Unlock()
 }
 
@@ -267,7 +267,7 @@ func (d *Dispatcher) landNow(o *Op) {
 		d.enqueue((*opRun)(o))
 		d.count()
 	}
-	d.io.count.Add(-1)
+	d.io.ops.Add(-1)
 	d.mu.Unlock()
 }
 

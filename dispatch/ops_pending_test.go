@@ -25,6 +25,9 @@ func TestOpsPending(t *testing.T) {
 		if got := d.Pending(); got != 1 {
 			t.Errorf("%d pending, want the operation", got)
 		}
+		if s := d.Stats(); s.Operations != 1 || s.Watches != 0 {
+			t.Errorf("%+v, want one operation", s)
+		}
 		n.sysSend(a, []byte{1})
 		recv.done(t, d, 1)
 		if got := d.Pending(); got != 0 {

@@ -61,7 +61,10 @@ func (d *Dispatcher) AddProcess(pid int, cb func(ProcessState)) (*Watch, error) 
 	w.slot = i
 	if w.native, err = x.poller.AddProcess(pid, x.slots[i].tag(i)); err != nil {
 		d.drop(i, nil)
+		d.mu.Lock()
 		x.count.Add(-1)
+		d.gone()
+		d.mu.Unlock()
 		return nil, err
 	}
 	return &w.Watch, nil

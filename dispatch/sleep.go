@@ -72,7 +72,7 @@ func (d *Dispatcher) nudge() {
 
 // nothing reports whether only a post can end a sleep. The mutex is held.
 func (d *Dispatcher) nothing() bool {
-	return d.timers.Len() == 0 && d.holds.Load() == 0 && d.io.count.Load() == 0
+	return d.timers.Len() == 0 && d.holds.Load() == 0 && d.io.count.Load()+d.io.ops.Load() == 0
 }
 
 // gone ends the sleep of a Poll that has nothing left to wait for. The mutex is held.

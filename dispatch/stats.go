@@ -97,6 +97,7 @@ func (d *Dispatcher) Stats() Stats {
 		Idle:             len(d.idle),
 		Timers:           d.timers.Len(),
 		Watches:          int(d.io.count.Load()),
+		Operations:       int(d.io.ops.Load()),
 		Processes:        d.io.procs,
 		Holds:            int(d.holds.Load()),
 		Descriptors:      len(d.io.byFD),
