@@ -35,9 +35,10 @@
 // Posting, arming and registering are safe from any goroutine. Callbacks run only
 // on the goroutine that is inside Poll, Drain or Run, with no lock held. A callback must not
 // wait: it is the loop. One that panics, or ends that goroutine by [runtime.Goexit], leaves a
-// dispatcher that can be turned again, by any goroutine. All calls of Poll, Drain, Run and Close of one dispatcher
-// that runs tasks are made in the same state of [runtime.LockOSThread]: the runtime ends
-// the program when a coroutine is resumed in another state than it was made in.
+// dispatcher that can be turned again, by any goroutine. All calls of Poll, Drain, Run and
+// Close of one dispatcher that runs tasks are made in the same state of
+// [runtime.LockOSThread]: the runtime ends the program when a coroutine is resumed in
+// another state than it was made in.
 //
 // # Synctest
 //
@@ -110,8 +111,10 @@ func (e *CloseError) Error() string {
 // Config holds what can be chosen for a dispatcher. The zero value is the default
 // throughout.
 type Config struct {
-	// Backend names the native poller: "epoll" (Linux) or "poll" (all Unix systems);
-	// "" is the best one there is. It is opened when the first descriptor is registered.
+	// Backend names the native poller: "epoll" (Linux), "kqueue" (macOS and the BSDs), "poll" (all
+	// Unix systems), "iocp" (Windows) or "none" (systems without descriptors to watch, such as
+	// js: calls with descriptors fail with errors.ErrUnsupported); "" is the best one there is. It
+	// is opened when the first descriptor is registered.
 	Backend string
 	// Wait says how the loop waits for descriptors.
 	Wait WaitStyle
