@@ -35,6 +35,7 @@ import (
 func Async[T any](ctx context.Context, fn func(ctx context.Context) (T, error)) *Future[T] {
 	a := &async[T]{fn: fn}
 	a.future.task = &a.task
+	a.future.made()
 	a.start(ctx, a)
 	return &a.future
 }
@@ -73,6 +74,7 @@ func Start(ctx context.Context, fn func(ctx context.Context) error) *Task {
 	s := &started{fn: fn}
 	s.future.task = &s.task
 	s.handle.future = &s.future
+	s.future.made()
 	s.start(ctx, s)
 	return &s.handle
 }
@@ -101,6 +103,9 @@ func (s *started) place() string { return placeOf(s.fn) }
 
 // Wait waits for the end of the task and returns its error, as [Future.Await] does.
 func (t *Task) Wait(ctx context.Context) error {
+	if t == nil {
+		panic("core: Wait for a nil task")
+	}
 	_, err := t.future.Await(ctx)
 	return err
 }
@@ -125,6 +130,11 @@ func (t *Task) Err() error { return t.future.Err() }
 
 // Done returns a channel that is closed when the task has ended, for select.
 func (t *Task) Done() <-chan struct{} { return t.future.Done() }
+
+// AddCallback makes fn run on the loop of d when the task has ended, see [Future.AddCallback].
+func (t *Task) AddCallback(d *dispatch.Dispatcher, fn func(*Task)) (stop func() bool) {
+	return t.future.addCallback(d, func() { fn(t) })
+}
 
 func (t *Task) ended() *promise { return &t.future.promise }
 
@@ -157,20 +167,26 @@ func (s *spawned) done() {
 }
 
 func (s *spawned) fail(err error) {
-	if e := s.over.Load(); e != nil && e != errEnded && saysCanceled(err) {
+	if s.meantToEnd(err) {
 		return
 	}
-	u := &unhandled{err: err, place: s.place()}
+	u := &unhandled{err: err, what: "task " + s.place()}
 	if s.sched == nil {
 		u.RunReady()
 		return
 	}
 	u.tree, u.report = s.tree, s.sched.loop.Settings().Unhandled
-	u.tree.reports.Add(1)
+	u.count(1)
 	s.sched.loop.Ready(u)
 }
 
 func (s *spawned) place() string { return placeOf(s.fn) }
+
+// meantToEnd reports whether err only says that the task was canceled.
+func (t *task) meantToEnd(err error) bool {
+	e := t.over.Load()
+	return e != nil && e != errEnded && saysCanceled(err)
+}
 
 // saysCanceled reports whether err only says that its task was canceled. An error whose own
 // methods panic says something else, and must not take the loop along.
@@ -187,15 +203,20 @@ func saysCanceled(err error) (yes bool) {
 // unhandled is an error that nobody waits for.
 type unhandled struct {
 	err    error
-	place  string
+	what   string // has failed
 	report func(error)
-	tree   *tree // of the task; nil on a goroutine
+	tree   *tree // that counts the report, if any
+}
+
+// count adds n to the reports that a RunOn waits for.
+func (u *unhandled) count(n int64) {
+	if u.tree != nil {
+		u.tree.reports.Add(n)
+	}
 }
 
 func (u *unhandled) RunReady() {
-	if u.tree != nil {
-		u.tree.reports.Add(-1)
-	}
+	u.count(-1)
 	_, panicked := errors.AsType[*PanicError](u.err)
 	switch {
 	case u.report != nil:
@@ -203,7 +224,7 @@ func (u *unhandled) RunReady() {
 	case panicked:
 		panic(u.err)
 	default:
-		log.Printf("core: task %s: %v", u.place, u.err)
+		log.Printf("core: %s: %v", u.what, u.err)
 	}
 }
 

@@ -17,10 +17,12 @@ type onlooker struct {
 	ps    []*promise
 }
 
-// watch looks on at ps. A promise decides if decides says so when it is finished.
-func (o *onlooker) watch(ps []*promise, decides func(*promise) bool) {
-	o.ps, o.left, o.first = ps, len(ps), -1
-	o.seats = make([]watcher, len(ps))
+// await waits until one of ps has decided or all are finished, and leaves no trace at any of
+// them. A promise decides if decides says so when it is finished. The result is the
+// index of the first that did, -1 if none has.
+func await(ctx context.Context, ps []*promise, decides func(*promise) bool) (int, error) {
+	o := &onlooker{ps: ps, left: len(ps), first: -1, seats: make([]watcher, len(ps))}
+	defer o.forget() // also if the wait panics, in a callback
 	for i, p := range ps {
 		w := &o.seats[i]
 		w.fn = func() { o.ended(i, decides(p)) }
@@ -29,6 +31,13 @@ func (o *onlooker) watch(ps []*promise, decides func(*promise) bool) {
 			w.fn()
 		}
 	}
+	_, err := o.queue.Wait(ctx, &o.mu, struct{}{}, o.take)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if done, _ := o.take(nil); done {
+		err = nil // ctx was late
+	}
+	return o.first, err
 }
 
 // ended hears that promise i is finished.
@@ -44,46 +53,60 @@ func (o *onlooker) ended(i int, decides bool) {
 
 func (o *onlooker) take(*struct{}) (bool, error) { return o.first >= 0 || o.left == 0, nil }
 
-// wait waits until a promise has decided or all are finished, and leaves no
-// trace at any of them.
-func (o *onlooker) wait(ctx context.Context) error {
-	defer func() { // also if the wait panics, in a callback
-		for i, p := range o.ps {
-			p.forget(&o.seats[i])
+func (o *onlooker) forget() {
+	for i, p := range o.ps {
+		p.forget(&o.seats[i])
+	}
+}
+
+// isSelf reports whether p is the end of the task that the caller runs in.
+func (p *promise) isSelf() bool { return p.task != nil && p.task.Here() }
+
+// completed waits until all of ps are completed, or one is finished otherwise, whose error it
+// returns.
+func completed(ctx context.Context, ps ...*promise) error {
+	pending, self := false, false
+	for _, p := range ps {
+		switch p.State() {
+		case StatePending:
+			pending, self = true, self || p.isSelf()
+		case StateFailed, StateCanceled:
+			return p.err
 		}
-	}()
-	_, err := o.queue.Wait(ctx, &o.mu, struct{}{}, o.take)
-	return err
+	}
+	switch {
+	case self:
+		return ErrSelf
+	case !pending:
+		return nil
+	}
+	i, err := await(ctx, ps, func(p *promise) bool { return p.State() != StateCompleted })
+	if err != nil {
+		return err
+	}
+	if i >= 0 {
+		return ps[i].err
+	}
+	return nil
 }
 
 // All waits until all futures are completed, and returns their values in the order of
 // the arguments. It ends with the first error of a future: with the first in the order of the
 // arguments if several have failed before the call. If ctx ends first, it returns
 // ctx.Err(). With an error it returns no values. Futures that are all finished already are
-// returned even if ctx is done. The futures are not touched: those that are pending go on.
+// returned even if ctx is done. The futures are not touched: those that are pending go on,
+// and hold no memory of the call. A future may be given more than once. A task that waits
+// for its own end so gets ErrSelf.
+//
+// [All2] and [All3] are for values of different types, [AllFinished] waits for the end of all
+// however that is, and [Gather] starts functions and cancels the rest when one fails.
 func All[T any](ctx context.Context, fs ...*Future[T]) ([]T, error) {
-	pending := false
-	for _, f := range fs {
-		switch f.State() {
-		case StatePending:
-			pending = true
-		case StateFailed, StateCanceled:
-			return nil, f.err
-		}
+	ps := make([]*promise, len(fs))
+	for i, f := range fs {
+		ps[i] = &f.promise
 	}
-	if pending {
-		ps := make([]*promise, len(fs))
-		for i, f := range fs {
-			ps[i] = &f.promise
-		}
-		var o onlooker
-		o.watch(ps, func(p *promise) bool { return p.State() != StateCompleted })
-		if err := o.wait(ctx); err != nil {
-			return nil, err
-		}
-		if o.first >= 0 {
-			return nil, ps[o.first].err
-		}
+	if err := completed(ctx, ps...); err != nil {
+		return nil, err
 	}
 	vals := make([]T, len(fs))
 	for i, f := range fs {
@@ -92,24 +115,50 @@ func All[T any](ctx context.Context, fs ...*Future[T]) ([]T, error) {
 	return vals, nil
 }
 
-// Race waits until one of ws has ended, and returns its index: the smallest if
-// several have ended before the call, even if ctx is done. It returns ErrNoFutures for none, and
-// ctx.Err() if ctx ends first, with -1. The others are not touched, and hold no memory of the race.
-func Race(ctx context.Context, ws ...Waitable) (int, error) {
-	if len(ws) == 0 {
-		return -1, ErrNoFutures
+// All2 is [All] for two futures of different types. With an error it returns zero values.
+func All2[A, B any](ctx context.Context, a *Future[A], b *Future[B]) (va A, vb B, err error) {
+	if err := completed(ctx, &a.promise, &b.promise); err != nil {
+		return va, vb, err
 	}
-	ps := make([]*promise, len(ws))
-	for i, w := range ws {
-		if w.Finished() {
-			return i, nil
+	return a.val, b.val, nil
+}
+
+// All3 is [All] for three futures of different types. With an error it returns zero values.
+func All3[A, B, C any](ctx context.Context, a *Future[A], b *Future[B], c *Future[C]) (va A, vb B, vc C, err error) {
+	if err := completed(ctx, &a.promise, &b.promise, &c.promise); err != nil {
+		return va, vb, vc, err
+	}
+	return a.val, b.val, c.val, nil
+}
+
+// AllFinished waits until all of ws have ended, whether they were completed, have failed or
+// were canceled: it never fails because one of them did. What became of each one is there to
+// be asked. If ctx ends first, it returns ctx.Err(); if nothing is pending, it
+// returns nil at once even if ctx is done. A task that waits for its own end so gets
+// ErrSelf.
+//
+// For futures and tasks together name the type: AllFinished[Waitable](ctx, f, task).
+func AllFinished[W Waitable](ctx context.Context, ws ...W) error {
+	for _, w := range ws {
+		if w.ended().isSelf() {
+			return ErrSelf
 		}
-		ps[i] = w.ended()
 	}
-	var o onlooker
-	o.watch(ps, func(*promise) bool { return true })
-	if err := o.wait(ctx); err != nil {
-		return -1, err
+	// One after the other: that all have ended is seen when the last one is.
+	for _, w := range ws {
+		if err := Join(ctx, w); err != nil {
+			return err
+		}
 	}
-	return o.first, nil
+	return nil
+}
+
+// Join waits until w has ended and ignores how. If ctx ends first, it returns ctx.Err(), and
+// w is not touched; if w has ended already, it returns nil even if ctx is done. A task that
+// waits for its own end gets ErrSelf.
+func Join(ctx context.Context, w Waitable) error {
+	if w.Finished() {
+		return nil
+	}
+	return w.ended().wait(ctx)
 }

@@ -17,7 +17,8 @@ type coroutine struct {
 	next  func() (struct{}, bool)
 	stop  func()
 	yield func(struct{}) bool
-	dead  bool // a task has called Goexit, which waits for the coroutine to be stopped
+	seat  park.Seat[struct{}] // in which the task awaits a future
+	dead  bool                // a task has called Goexit, which waits for the coroutine to be stopped
 
 	// What wakes the task from its present wait.
 	alarm                alarm

@@ -8,9 +8,13 @@
 //   - [Run] makes a dispatcher and runs a program on it.
 //   - [Async] starts a task and returns the future of its result, [Start] one
 //     without a result, [Spawn] one that nobody waits for.
-//   - [Future.Await], [All] and [Race] wait for results.
-//   - [Sleep], [Yield] and [Blocking] wait for time, for others, and for code that
-//     blocks its thread.
+//   - [Future.Await], [All], [Any], [Race], [AllFinished] and [Join] wait for results.
+//   - [WithGroup] and [Gather] start tasks that end together.
+//   - [Sleep], [Yield], [Steps], [Idle] and [Blocking] wait for time, for others, and for
+//     code that blocks its thread; [Receive] and [Send] for Go channels, [Pull] for a
+//     sequence that waits itself.
+//   - [NewFuture] and [NewOwned] make futures that other code completes, and
+//     [Future.AddCallback] tells other code of the end of one.
 //
 // # Where a call waits
 //
@@ -20,11 +24,11 @@
 // function that takes a ctx works the same for both. In a callback of a dispatcher, which is the loop
 // itself, a wait panics.
 //
-// What blocks without this module's help, such as a file, a system call, or a receive from
-// a channel, stops the loop: see [Blocking].
+// What blocks without this module's help, such as a file or a system call, stops the loop: see
+// [Blocking]. So does a receive from a channel: see [Receive] and [Send].
 //
 // An iterator that is driven by [iter.Pull] in a task runs on a coroutine of its own,
-// which is not the task: a wait in it stops the loop.
+// which is not the task: a wait in it stops the loop. [Pull] does it right.
 //
 // # Cancellation
 //

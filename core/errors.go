@@ -20,8 +20,8 @@ var (
 	ErrPending = errors.New("core: future is pending")
 	// ErrSelf is returned to a task that waits for its own end.
 	ErrSelf = errors.New("core: task waits for itself")
-	// ErrNoFutures is returned by Race of nothing.
-	ErrNoFutures = errors.New("core: race of no futures")
+	// ErrNoFutures is returned by Race and Any of nothing.
+	ErrNoFutures = errors.New("core: no futures to wait for")
 )
 
 // CanceledError is the error of a future that was canceled. It is

@@ -219,7 +219,7 @@ func ExampleWaitable() {
 	_ = core.Run(context.Background(), func(ctx context.Context) error {
 		slow := core.Start(ctx, func(ctx context.Context) error { return core.Sleep(ctx, time.Hour) })
 		fast := core.Completed("a value")
-		fmt.Println(core.Race(ctx, slow, fast))
+		fmt.Println(core.Race[core.Waitable](ctx, slow, fast))
 		return nil
 	})
 	// Output:

@@ -72,3 +72,6 @@ const MaxNested = maxNested
 
 // MaxRefused is how many waits of a task may fail on a closed dispatcher.
 const MaxRefused = maxRefused
+
+// OwnContext returns the ctx of the task that calls.
+func OwnContext() context.Context { return &current().scope }

@@ -42,12 +42,15 @@ func (s State) String() string {
 }
 
 // Future is a value that will be there later, or an error. Either a task makes
-// it, see [Async], or whoever called [NewFuture] completes it, from any goroutine. The zero
-// value is a pending future that is completed by its owner. It must not be copied.
+// it, see [Async], or whoever called [NewFuture] or [NewOwned] completes it, from any goroutine. The
+// zero value is a pending future that is completed by its owner. It must not be copied, which go
+// vet finds.
 //
 // A future can be awaited any number of times, by any number of tasks and
 // goroutines; those that wait are woken in the order they came in. Awaiting a finished
-// future does not wait, and gives no other task a turn.
+// future does not wait, and gives no other task a turn. Code without a task of its own hears of the
+// end by [Future.AddCallback], a select by [Future.Done]; [Check] reports a failure that nobody
+// may be waiting for.
 //
 // What the owner did before Complete or Fail, or a task before its end, happens before the
 // return of an Await that returns its outcome.
@@ -68,22 +71,36 @@ type Waitable interface {
 type promise struct {
 	mu      sync.Mutex
 	state   atomic.Uint32 // a State, written under mu
-	err     error         // written before state
+	asked   atomic.Bool   // a cancel was asked for, written under mu; not of a task
+	err     error         // written before state; while pending and asked, a *CanceledError
 	waiters park.Queue[struct{}]
-	watch   *watcher      // combinators that look on
+	watch   *watcher      // the first of a list, see watch.go
 	done    chan struct{} // made by the first call of Done
 	task    *task         // that makes the value, else nil
 }
 
-// watcher is a function that runs when a promise is finished.
-type watcher struct {
-	fn         func()
-	next, prev *watcher
-	gone       bool
+// tracker hears of futures; it is nil unless tracking is on.
+var tracker atomic.Pointer[tracking]
+
+// tracking is what a tracker does. Nothing of it may lock a promise.
+type tracking struct {
+	made  func(p *promise)        // p is new and pending
+	ended func(p *promise)        // p is finished; its mutex is held, and its finisher on the stack
+	place func(p *promise) string // where p was finished, "" if that is not known
 }
 
-// NewFuture returns a pending future.
-func NewFuture[T any]() *Future[T] { return new(Future[T]) }
+// NewFuture returns a pending future. A cancel finishes it at once, see [Future.CancelCause].
+func NewFuture[T any]() *Future[T] {
+	f := new(Future[T])
+	f.made()
+	return f
+}
+
+func (p *promise) made() {
+	if t := tracker.Load(); t != nil {
+		t.made(p)
+	}
+}
 
 // Completed returns a future that is completed with v.
 func Completed[T any](v T) *Future[T] {
@@ -95,11 +112,12 @@ func Completed[T any](v T) *Future[T] {
 // Failed returns a future that has failed with err.
 func Failed[T any](err error) *Future[T] {
 	f := new(Future[T])
-	f.finish(StateFailed, f.val, check(err))
+	f.err = notNil(err)
+	f.state.Store(uint32(StateFailed))
 	return f
 }
 
-func check(err error) error {
+func notNil(err error) error {
 	if err == nil {
 		panic("core: a future cannot fail with a nil error")
 	}
@@ -107,7 +125,8 @@ func check(err error) error {
 }
 
 // Complete finishes the future with v. On a future that was canceled it does
-// nothing; on one that is finished otherwise, or belongs to a task, it panics.
+// nothing; on one that is finished otherwise, or belongs to a task, it panics, and
+// tells where it was called.
 func (f *Future[T]) Complete(v T) {
 	f.own()
 	if !f.finish(StateCompleted, v, nil) {
@@ -119,8 +138,7 @@ func (f *Future[T]) Complete(v T) {
 // Complete does.
 func (f *Future[T]) Fail(err error) {
 	f.own()
-	var zero T
-	if !f.finish(StateFailed, zero, check(err)) {
+	if !f.fail(notNil(err)) {
 		f.twice("Fail")
 	}
 }
@@ -135,8 +153,16 @@ func (f *Future[T]) TryComplete(v T) bool {
 // TryFail is Fail that reports whether it was this call that finished the future.
 func (f *Future[T]) TryFail(err error) bool {
 	f.own()
+	return f.fail(notNil(err))
+}
+
+// fail finishes the future with an error of its owner.
+func (f *Future[T]) fail(err error) bool {
 	var zero T
-	return f.finish(StateFailed, zero, check(err))
+	if f.asked.Load() && errors.Is(err, context.Canceled) {
+		return f.finish(StateCanceled, zero, err)
+	}
+	return f.finish(StateFailed, zero, err)
 }
 
 func (p *promise) own() {
@@ -148,9 +174,24 @@ func (p *promise) own() {
 // twice panics, unless the future was canceled.
 func (p *promise) twice(call string) {
 	if s := p.State(); s != StateCanceled {
-		_, file, line, _ := runtime.Caller(2)
-		panic(fmt.Sprintf("core: %s of a future that is %s already, at %s:%d", call, s, file, line))
+		text := fmt.Sprintf("core: %s of a future that is %s already, at %s", call, s, callerPlace(2))
+		if t := tracker.Load(); t != nil {
+			if first := t.place(p); first != "" {
+				text += "; it was finished at " + first
+			}
+		}
+		panic(text)
 	}
+}
+
+// callerPlace tells where the function was called that is skip calls above this one's caller.
+func callerPlace(skip int) string {
+	pc, file, line, _ := runtime.Caller(skip + 1)
+	place := fmt.Sprintf("%s:%d", file, line)
+	if f := runtime.FuncForPC(pc); f != nil {
+		place += " " + f.Name()
+	}
+	return place
 }
 
 // finish ends the future if it is pending.
@@ -161,6 +202,9 @@ func (f *Future[T]) finish(s State, v T, err error) bool {
 		return false
 	}
 	f.val = v
+	if s == StateCanceled {
+		err = f.err // says why
+	}
 	f.promise.finish(s, err)
 	return true
 }
@@ -170,17 +214,19 @@ func (f *Future[T]) finish(s State, v T, err error) bool {
 func (p *promise) finish(s State, err error) {
 	p.err = err
 	p.state.Store(uint32(s))
+	if t := tracker.Load(); t != nil {
+		t.ended(p)
+	}
 	p.waiters.GrantN(-1)
 	if p.done != nil {
 		close(p.done)
 	}
-	first := p.watch
-	p.watch = nil
-	for w := first; w != nil; w = w.next {
-		w.gone = true
+	var onlookers *watcher
+	if p.watch != nil {
+		onlookers = p.notify()
 	}
 	p.mu.Unlock()
-	for w := first; w != nil; w = w.next {
+	for w := onlookers; w != nil; w = w.next {
 		w.fn()
 	}
 }
@@ -247,7 +293,13 @@ func (p *promise) Done() <-chan struct{} {
 // returns ctx.Err(), and the future is not touched: it is not Finished then. A future that is
 // finished already returns its outcome even if ctx is done. A task that awaits
 // its own end gets ErrSelf.
+//
+// Tasks that wait go on in the order in which they came, before the callbacks of the
+// future that run on the same dispatcher. A nil future panics: nothing would ever finish it.
 func (f *Future[T]) Await(ctx context.Context) (T, error) {
+	if f == nil {
+		panic("core: Await of a nil future")
+	}
 	if !f.Finished() {
 		if err := f.wait(ctx); err != nil {
 			var zero T
@@ -259,8 +311,13 @@ func (f *Future[T]) Await(ctx context.Context) (T, error) {
 
 // AwaitOrCancel is Await that takes the future along: if ctx ends first, it cancels the
 // future, with the cause of ctx, and waits for its end. It returns the outcome even then if
-// that is a value or an error of the future's own, and ctx.Err() if the future was canceled.
+// that is a value or an error of the future's own, and ctx.Err() if the future was canceled. A ctx
+// that is done at the call cancels a pending future, too. If somebody else cancels it first, the
+// error is its *[CanceledError].
 func (f *Future[T]) AwaitOrCancel(ctx context.Context) (T, error) {
+	if f == nil {
+		panic("core: AwaitOrCancel of a nil future")
+	}
 	var zero T
 	if !f.Finished() {
 		if err := f.wait(ctx); err != nil {
@@ -268,8 +325,8 @@ func (f *Future[T]) AwaitOrCancel(ctx context.Context) (T, error) {
 				return zero, err
 			}
 			f.CancelCause(context.Cause(ctx))
-			if self := f.wait(context.Background()); self != nil {
-				return zero, self
+			if err := f.wait(context.Background()); err != nil {
+				return zero, err // the dispatcher has closed, and no task can wait any more
 			}
 			if f.Canceled() {
 				return zero, err
@@ -284,84 +341,27 @@ func (p *promise) wait(ctx context.Context) error {
 	if p.task != nil && p.task.gid.Load() != 0 && currentOf(ctx) == p.task {
 		return ErrSelf
 	}
-	_, err := p.waiters.Wait(ctx, &p.mu, struct{}{}, p.take)
-	if err != nil && p.Finished() {
-		return nil // ctx was late
-	}
-	return err
-}
-
-func (p *promise) take(*struct{}) (bool, error) { return p.Finished(), nil }
-
-// Cancel is CancelCause with context.Canceled.
-func (p *promise) Cancel() bool { return p.CancelCause(context.Canceled) }
-
-// CancelCause asks for the end of the future, and reports whether it could: false
-// means that it is finished. The future of a task ends when the task does, whose ctx is canceled with
-// this cause; it is completed all the same if the task returns without an error. One
-// that belongs to nobody is canceled at once.
-func (p *promise) CancelCause(cause error) bool {
-	if cause == nil {
-		cause = context.Canceled
-	}
-	if t := p.task; t != nil {
+	if err := ctx.Err(); err != nil {
 		if p.Finished() {
-			return false
+			return nil
 		}
-		t.end(&ending{context.Canceled, cause})
-		return !p.Finished()
+		return park.Failed(err)
 	}
 	p.mu.Lock()
 	if p.Finished() {
 		p.mu.Unlock()
-		return false
-	}
-	p.finish(StateCanceled, &CanceledError{cause})
-	return true
-}
-
-// CancelAndWait cancels the future and waits for its end. It returns nil then, however that
-// was; the outcome is in Err. If
-// ctx ends first, it returns ctx.Err(); a task that cancels itself so gets
-// ErrSelf, and is canceled.
-func (p *promise) CancelAndWait(ctx context.Context) error {
-	p.Cancel()
-	if p.Finished() {
 		return nil
 	}
-	return p.wait(ctx)
-}
-
-// look makes fn run when p is finished, on the goroutine that finishes it, with no
-// lock held. It reports false, and does nothing, if p is finished already.
-func (p *promise) look(w *watcher) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.Finished() {
-		return false
-	}
-	w.next = p.watch
-	if p.watch != nil {
-		p.watch.prev = w
-	}
-	p.watch = w
-	return true
-}
-
-// forget takes back what look has done.
-func (p *promise) forget(w *watcher) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if w.gone {
-		return
-	}
-	w.gone = true
-	if w.prev == nil {
-		p.watch = w.next
+	// The queue never has to ask who may go: finish lets all go at once.
+	var err error
+	if s, ok := ctx.(*scope); ok && s.owner != nil && s.owner.Here() {
+		// The usual case. It allocates nothing, and keeps the stack of a task that waits small.
+		err = p.waiters.WaitIn(&s.owner.co.seat, s.owner, &p.mu)
 	} else {
-		w.prev.next = w.next
+		_, err = p.waiters.WaitLocked(ctx, &p.mu, struct{}{}, nil)
 	}
-	if w.next != nil {
-		w.next.prev = w.prev
+	if err != nil && p.Finished() {
+		return nil // ctx was late
 	}
+	return err
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -69,7 +71,8 @@ func TestFutureMisuse(t *testing.T) {
 		"Fail":     func() { f.Fail(errBoom) },
 	} {
 		text := fmt.Sprint(panics(fn))
-		if !strings.HasPrefix(text, "core: "+call+" of a future that is completed already, at ") || !strings.Contains(text, "future_test.go:") {
+		if !strings.HasPrefix(text, "core: "+call+" of a future that is completed already, at ") ||
+			!strings.Contains(text, "future_test.go:") || !strings.Contains(text, "core_test.TestFutureMisuse") {
 			t.Errorf("%s: %s", call, text)
 		}
 	}
@@ -92,6 +95,25 @@ func TestFutureMisuse(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A copy of a future is found by go vet, whose copylocks looks for a lock by value.
+func TestFutureHoldsItsLockByValue(t *testing.T) {
+	var has func(typ reflect.Type) bool
+	has = func(typ reflect.Type) bool {
+		if typ == reflect.TypeFor[sync.Mutex]() {
+			return true
+		}
+		for i := range typ.NumField() {
+			if f := typ.Field(i); f.Type.Kind() == reflect.Struct && has(f.Type) {
+				return true
+			}
+		}
+		return false
+	}
+	if !has(reflect.TypeFor[core.Future[int]]()) {
+		t.Error("a copied future would go unnoticed")
+	}
 }
 
 func TestAwaitFinishedDoesNotYield(t *testing.T) {

@@ -15,8 +15,8 @@ import (
 // queued: a task that starts its successor and ends must not pile up coroutines.
 const maxNested = 64
 
-// sched is what core knows of one dispatcher. All but loop and blocking is used
-// on the loop only.
+// sched is what core knows of one dispatcher. All but loop, blocking and
+// idlers is used on the loop only.
 type sched struct {
 	loop      seam.Loop
 	sim       *seam.Sim
@@ -34,12 +34,15 @@ type sched struct {
 		n     int
 		queue xsync.WaitQueue[struct{}]
 	}
+	idlers idlers // has a mutex of its own
 }
 
 // schedFor returns what core has attached to d.
 func schedFor(d *dispatch.Dispatcher) *sched {
 	loop := seam.Of(d)
-	return loop.Tasks(func() seam.Tasks { return &sched{loop: loop, sim: loop.Sim()} }).(*sched)
+	return loop.Tasks(func() seam.Tasks {
+		return &sched{loop: loop, sim: loop.Sim(), idlers: idlers{loop: d}}
+	}).(*sched)
 }
 
 // here reports whether the caller runs on the loop of s, in a task or a callback; ctx is
@@ -128,6 +131,7 @@ func (s *sched) CancelAll(cause error) {
 	for t := s.first; t != nil; t = t.nextLive {
 		t.end(s.closing)
 	}
+	s.idlers.close()
 }
 
 // Abandon implements seam.Tasks.

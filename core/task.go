@@ -197,13 +197,23 @@ func currentOf(ctx context.Context) *task {
 
 // Arm implements park.Host.
 func (t *task) Arm(ctx context.Context) {
+	if e, ok := ctx.(eitherCtx); ok {
+		ctx = e.Context
+	}
 	s, ok := ctx.(*scope)
-	switch {
-	case ok && s == &t.scope:
-	case ok:
+	if !ok {
+		done := ctx.Done()
+		if done == nil {
+			return
+		}
+		if s = scopeOf(ctx); s == nil || s.Done() != done {
+			t.co.stopArmed = context.AfterFunc(ctx, t.Wake)
+			return
+		}
+		// It only carries values. The scope wakes the task itself, with no goroutine in between.
+	}
+	if s != &t.scope {
 		s.arm(t.co)
-	case ctx.Done() != nil:
-		t.co.stopArmed = context.AfterFunc(ctx, t.Wake)
 	}
 }
 

@@ -11,13 +11,22 @@ import (
 // WithCancel is context.WithCancel for a ctx of this package, whose cancel reaches the tasks
 // below it at once; it is context.WithCancel itself for any other.
 func WithCancel(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := withCancelCause(ctx)
+	return ctx, func() { cancel(nil) }
+}
+
+// withCancelCause is context.WithCancelCause for what WithCancel is for.
+func withCancelCause(ctx context.Context) (context.Context, context.CancelCauseFunc) {
 	if scopeOf(ctx) == nil {
-		return context.WithCancel(ctx)
+		return context.WithCancelCause(ctx)
 	}
 	s := &scope{}
 	s.init(ctx, schedOf(ctx))
-	return s, func() {
-		s.end(&ending{context.Canceled, context.Canceled})
+	return s, func(cause error) {
+		if cause == nil {
+			cause = context.Canceled
+		}
+		s.end(&ending{context.Canceled, cause})
 		s.leave()
 	}
 }
@@ -31,12 +40,30 @@ func WithTimeout(ctx context.Context, d time.Duration) (context.Context, context
 		return context.WithTimeout(ctx, d)
 	}
 	when := sched.loop.After(d)
-	s := &deadline{at: sched.loop.Time(when)}
+	return withDeadline(ctx, sched, when, sched.loop.Time(when), d <= 0)
+}
+
+// WithDeadline is context.WithDeadline on the clock of ctx's dispatcher, see [WithTimeout]: the
+// ctx ends when dispatch.Dispatcher.Now has reached t. Its Deadline is t, or that of ctx if that
+// is earlier. Where ctx belongs to no dispatcher it is context.WithDeadline itself.
+func WithDeadline(ctx context.Context, t time.Time) (context.Context, context.CancelFunc) {
+	sched := schedOf(ctx)
+	if sched == nil {
+		return context.WithDeadline(ctx, t)
+	}
+	d := t.Sub(sched.loop.Time(sched.loop.Now()))
+	return withDeadline(ctx, sched, sched.loop.After(d), t, d <= 0)
+}
+
+// withDeadline makes a scope that ends when the loop's clock shows when, which users see as
+// at.
+func withDeadline(ctx context.Context, sched *sched, when int64, at time.Time, over bool) (context.Context, context.CancelFunc) {
+	s := &deadline{at: at}
 	s.init(ctx, sched)
 	if s.deadline == nil || s.at.Before(*s.deadline) {
 		s.deadline = &s.at
 	}
-	if d <= 0 {
+	if over {
 		s.RunReady()
 	} else if !sched.loop.Arm(s, when) {
 		s.Dropped()
@@ -46,6 +73,13 @@ func WithTimeout(ctx context.Context, d time.Duration) (context.Context, context
 		s.end(&ending{context.Canceled, context.Canceled})
 		s.leave()
 	}
+}
+
+// ShieldTimeout is [Shield] with a limit, for cleaning up that waits and must not wait for ever:
+// the ctx does not end with that of the task, nor at its deadline, but after d, with
+// DeadlineExceeded. The clean-up goes on in the same task. Call cancel when it is done.
+func ShieldTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	return WithTimeout(Shield(ctx), d)
 }
 
 // deadline is a scope that ends at its deadline.

@@ -102,6 +102,46 @@ func BenchmarkCallSoon(b *testing.B) {
 	})
 }
 
+// BenchmarkPost hands functions to a loop that runs on another goroutine, 1000 at a time, and
+// waits for the last: with Post, or over a channel.
+func BenchmarkPost(b *testing.B) {
+	const n = 1000
+	back := make(chan struct{}, 1)
+	fn, last := func() {}, func() { back <- struct{}{} }
+	b.Run("impl=dispatch", func(b *testing.B) {
+		d := open(b, dispatch.Config{})
+		stop := start(b, d)
+		b.ReportAllocs()
+		for b.Loop() {
+			for range n - 1 {
+				_ = d.Post(fn)
+			}
+			_ = d.Post(last)
+			<-back
+		}
+		stop()
+	})
+	b.Run("impl=chan", func(b *testing.B) {
+		ch := make(chan func(), 1024)
+		go func() {
+			for fn := range ch {
+				fn()
+			}
+			close(back)
+		}()
+		b.ReportAllocs()
+		for b.Loop() {
+			for range n - 1 {
+				ch <- fn
+			}
+			ch <- last
+			<-back
+		}
+		close(ch)
+		<-back
+	})
+}
+
 // BenchmarkWake is the way to a loop that sleeps, and back: there with Post, or a channel
 // for its peer; back with a channel.
 func BenchmarkWake(b *testing.B) {

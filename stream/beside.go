@@ -59,7 +59,7 @@ func launch(ctx context.Context, fn func(ctx context.Context) error) (*core.Task
 	if core.DispatcherOf(ctx) == nil || begun.Finished() {
 		return t, nil
 	}
-	if _, err := core.Race(core.Shield(ctx), begun, t); err != nil {
+	if _, err := core.Race[core.Waitable](core.Shield(ctx), begun, t); err != nil {
 		return t, err
 	}
 	if !begun.Finished() {

@@ -25,8 +25,14 @@ type node[V any] struct {
 	next, prev *node[V]
 	done       bool // granted or failed; the node is out of the queue
 	look       bool // nudged: to ask take for itself when it is the head
+	lent       bool // it belongs to the waiter
 	v          V
 	err        error
+	gate       *gate // of a goroutine; made by the first one that waits in this node
+}
+
+// gate is what a goroutine waits at.
+type gate struct {
 	// A goroutine whose ctx can be canceled waits on ch, made for this one wait:
 	// a channel belongs to the synctest bubble it was made in, so none is pooled.
 	// Any other goroutine waits on cond, which belongs to no bubble.
@@ -39,13 +45,14 @@ func (n *node[V]) wake() {
 	switch {
 	case n.host != nil:
 		n.host.Wake()
-	case n.ch != nil:
+	case n.gate == nil: // it has not begun to wait, and will look first
+	case n.gate.ch != nil:
 		select {
-		case n.ch <- struct{}{}:
+		case n.gate.ch <- struct{}{}:
 		default: // woken already, and it looks at everything
 		}
 	default:
-		n.cond.Signal()
+		n.gate.cond.Signal()
 	}
 }
 
@@ -93,6 +100,26 @@ func (q *Queue[V]) WaitOwn(host Host, mu *sync.Mutex, v V, take func(*V) (bool, 
 		host.Failed()
 	}
 	return v, err
+}
+
+// Seat is a place in a queue that belongs to the waiter. The zero value is ready.
+type Seat[V any] struct{ node node[V] }
+
+// WaitIn is WaitOwn with a seat of the task's own, so that a first wait in a queue allocates nothing.
+// Nobody is asked who may go: that is for owners that grant everything by themselves.
+func (q *Queue[V]) WaitIn(s *Seat[V], host Host, mu *sync.Mutex) error {
+	n := &s.node
+	if n.host != nil { // taken: the Err of a ctx waits inside a wait
+		n = q.get()
+	}
+	n.host, n.lent = host, n == &s.node
+	q.push(n)
+	mu.Unlock()
+	_, err, failed := q.await(host.Context(), mu, n, nil, false)
+	if failed {
+		host.Failed()
+	}
+	return err
 }
 
 // ownCtx is nil, and stands for the ctx of the task that waits.
@@ -145,10 +172,13 @@ func (q *Queue[V]) block(ctx context.Context, mu *sync.Mutex, n *node[V], take f
 		q.outside(mu, n, take, func() { done = ctx.Done() })
 		mu.Lock()
 	}
+	if n.gate == nil {
+		n.gate = new(gate)
+	}
 	if done == nil {
-		n.cond.L = mu
+		n.gate.cond.L = mu
 	} else if !n.done {
-		n.ch = make(chan struct{}, 1)
+		n.gate.ch = make(chan struct{}, 1)
 	}
 	for !n.done {
 		if n.look && q.head == n {
@@ -157,13 +187,13 @@ func (q *Queue[V]) block(ctx context.Context, mu *sync.Mutex, n *node[V], take f
 			}
 		}
 		if done == nil {
-			n.cond.Wait()
+			n.gate.cond.Wait()
 			continue
 		}
 		mu.Unlock()
 		ended := false
 		select {
-		case <-n.ch:
+		case <-n.gate.ch:
 		case <-done:
 			ended = true
 		}
@@ -450,11 +480,14 @@ func (q *Queue[V]) get() *node[V] {
 }
 
 func (q *Queue[V]) put(n *node[V]) {
-	if q.nfree == maxFree {
+	var zero V
+	n.v, n.err, n.done, n.look, n.host = zero, nil, false, false, nil
+	if n.gate != nil {
+		n.gate.ch = nil
+	}
+	if n.lent || q.nfree == maxFree {
 		return
 	}
-	var zero V
-	n.v, n.err, n.done, n.look, n.host, n.ch = zero, nil, false, false, nil, nil
 	n.next, q.free = q.free, n
 	q.nfree++
 }
