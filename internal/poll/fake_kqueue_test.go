@@ -3,6 +3,7 @@
 package poll
 
 import (
+	"encoding/binary"
 	"slices"
 	"sync"
 	"time"
@@ -190,7 +191,8 @@ func (k *FakeKernel) kevent(changes, events []kevent, timeout time.Duration) (in
 
 // changed makes a blocked kevent look again. The kernel's mutex is held.
 func (k *FakeKernel) changed() error {
-	one := [8]byte{1}
+	var one [8]byte
+	binary.NativeEndian.PutUint64(one[:], 1)
 	_, err := unix.Write(k.fd, one[:])
 	return err
 }
