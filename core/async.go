@@ -35,7 +35,6 @@ import (
 func Async[T any](ctx context.Context, fn func(ctx context.Context) (T, error)) *Future[T] {
 	a := &async[T]{fn: fn}
 	a.future.task = &a.task
-	a.future.made()
 	a.start(ctx, a)
 	return &a.future
 }
@@ -63,6 +62,8 @@ func (a *async[T]) fail(err error) {
 
 func (a *async[T]) place() string { return placeOf(a.fn) }
 
+func (a *async[T]) promised() *promise { return &a.future.promise }
+
 // Task is a function that runs on a dispatcher, or on a goroutine of its own. It
 // is made by [Start].
 type Task struct {
@@ -74,7 +75,6 @@ func Start(ctx context.Context, fn func(ctx context.Context) error) *Task {
 	s := &started{fn: fn}
 	s.future.task = &s.task
 	s.handle.future = &s.future
-	s.future.made()
 	s.start(ctx, s)
 	return &s.handle
 }
@@ -100,6 +100,8 @@ func (s *started) fail(err error) {
 }
 
 func (s *started) place() string { return placeOf(s.fn) }
+
+func (s *started) promised() *promise { return &s.future.promise }
 
 // Wait waits for the end of the task and returns its error, as [Future.Await] does.
 func (t *Task) Wait(ctx context.Context) error {

@@ -38,6 +38,7 @@ func (p *promise) addCallback(d *dispatch.Dispatcher, fn func()) (stop func() bo
 		c.loop = seam.Of(d)
 	}
 	c.watcher.fn = c.post
+	p.looked()
 	p.post(&c.watcher)
 	return func() bool {
 		if c.begun.Swap(true) {

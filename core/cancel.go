@@ -131,8 +131,11 @@ func (p *promise) takeCancelers() (fns []func(error), owned bool) {
 // and is canceled.
 func (p *promise) CancelAndWait(ctx context.Context) error {
 	p.Cancel()
-	if p.Finished() {
-		return nil
+	if !p.Finished() {
+		if err := p.wait(ctx); err != nil {
+			return err
+		}
 	}
-	return p.wait(ctx)
+	p.looked()
+	return nil
 }

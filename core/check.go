@@ -18,6 +18,7 @@ func Check(w Waitable) {
 		panic("core: Check of nil")
 	}
 	p := w.ended()
+	p.looked()
 	c := &checked{p: p, unhandled: unhandled{what: "future checked at " + callerPlace(1)}}
 	if t := p.task; t != nil && t.sched != nil {
 		c.loop = t.sched.loop

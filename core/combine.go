@@ -67,6 +67,9 @@ func (p *promise) isSelf() bool { return p.task != nil && p.task.Here() }
 func completed(ctx context.Context, ps ...*promise) error {
 	pending, self := false, false
 	for _, p := range ps {
+		p.looked() // also those after the first that has failed
+	}
+	for _, p := range ps {
 		switch p.State() {
 		case StatePending:
 			pending, self = true, self || p.isSelf()
@@ -157,8 +160,12 @@ func AllFinished[W Waitable](ctx context.Context, ws ...W) error {
 // w is not touched; if w has ended already, it returns nil even if ctx is done. A task that
 // waits for its own end gets ErrSelf.
 func Join(ctx context.Context, w Waitable) error {
-	if w.Finished() {
-		return nil
+	p := w.ended()
+	if !w.Finished() {
+		if err := p.wait(ctx); err != nil {
+			return err
+		}
 	}
-	return w.ended().wait(ctx)
+	p.looked()
+	return nil
 }

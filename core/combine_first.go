@@ -13,6 +13,9 @@ import (
 // For futures of different types, or futures and tasks, name the type:
 // Race[Waitable](ctx, f, task).
 func Race[W Waitable](ctx context.Context, ws ...W) (int, error) {
+	for _, w := range ws {
+		w.ended().looked()
+	}
 	for i, w := range ws {
 		if w.Finished() {
 			return i, nil
@@ -37,6 +40,9 @@ func Race[W Waitable](ctx context.Context, ws ...W) (int, error) {
 func Any[T any](ctx context.Context, fs ...*Future[T]) (T, error) {
 	var zero T
 	var ps []*promise // those that may still be completed
+	for _, f := range fs {
+		f.looked()
+	}
 	for _, f := range fs {
 		switch f.State() {
 		case StateCompleted:

@@ -40,6 +40,9 @@ func (c *coroutine) run(yield func(struct{}) bool) {
 	c.yield = yield
 	c.g.Enter()
 	defer c.exit()
+	if leave := c.sched.loop.Watch(); leave != nil {
+		defer leave()
+	}
 	for {
 		c.task.run()
 		c.task, c.g.Host = nil, nil

@@ -70,7 +70,7 @@ type Waitable interface {
 // promise is what futures of all types have in common.
 type promise struct {
 	mu      sync.Mutex
-	state   atomic.Uint32 // a State, written under mu
+	state   atomic.Uint32 // a State and isTracked, written under mu
 	asked   atomic.Bool   // a cancel was asked for, written under mu; not of a task
 	err     error         // written before state; while pending and asked, a *CanceledError
 	waiters park.Queue[struct{}]
@@ -79,27 +79,17 @@ type promise struct {
 	task    *task         // that makes the value, else nil
 }
 
-// tracker hears of futures; it is nil unless tracking is on.
-var tracker atomic.Pointer[tracking]
-
-// tracking is what a tracker does. Nothing of it may lock a promise.
-type tracking struct {
-	made  func(p *promise)        // p is new and pending
-	ended func(p *promise)        // p is finished; its mutex is held, and its finisher on the stack
-	place func(p *promise) string // where p was finished, "" if that is not known
-}
+// isTracked is set in promise.state, from the start on, if tracking was on then. It is there since
+// another field would cost a size class of the allocator.
+const isTracked uint32 = 1 << 8
 
 // NewFuture returns a pending future. A cancel finishes it at once, see [Future.CancelCause].
 func NewFuture[T any]() *Future[T] {
 	f := new(Future[T])
-	f.made()
-	return f
-}
-
-func (p *promise) made() {
 	if t := tracker.Load(); t != nil {
-		t.made(p)
+		t.future(&f.promise)
 	}
+	return f
 }
 
 // Completed returns a future that is completed with v.
@@ -176,7 +166,7 @@ func (p *promise) twice(call string) {
 	if s := p.State(); s != StateCanceled {
 		text := fmt.Sprintf("core: %s of a future that is %s already, at %s", call, s, callerPlace(2))
 		if t := tracker.Load(); t != nil {
-			if first := t.place(p); first != "" {
+			if first := t.finishedAt(p); first != "" {
 				text += "; it was finished at " + first
 			}
 		}
@@ -213,7 +203,7 @@ func (f *Future[T]) finish(s State, v T, err error) bool {
 // the return.
 func (p *promise) finish(s State, err error) {
 	p.err = err
-	p.state.Store(uint32(s))
+	p.state.Store(p.state.Load()&isTracked | uint32(s))
 	if t := tracker.Load(); t != nil {
 		t.ended(p)
 	}
@@ -246,13 +236,19 @@ func (f *Future[T]) settle() {
 }
 
 // State returns the state.
-func (p *promise) State() State { return State(p.state.Load()) }
+func (p *promise) State() State { return State(p.state.Load()) } // without isTracked
 
 // Finished reports whether the state is final.
 func (p *promise) Finished() bool { return p.State() != StatePending }
 
 // Failed reports whether the future has failed; a canceled one has not.
-func (p *promise) Failed() bool { return p.State() == StateFailed }
+func (p *promise) Failed() bool {
+	failed := p.State() == StateFailed
+	if failed {
+		p.looked()
+	}
+	return failed
+}
 
 // Canceled reports whether the future was canceled.
 func (p *promise) Canceled() bool { return p.State() == StateCanceled }
@@ -262,10 +258,20 @@ func (p *promise) Err() error {
 	if !p.Finished() {
 		return nil
 	}
+	p.looked()
 	return p.err
 }
 
 func (p *promise) ended() *promise { return p }
+
+func (p *promise) tracked() bool { return p.state.Load()&isTracked != 0 }
+
+// looked notes that somebody looks at p.
+func (p *promise) looked() {
+	if p.tracked() {
+		lookedAt(p)
+	}
+}
 
 // Read returns the outcome of a finished future, and ErrPending if it is not.
 func (f *Future[T]) Read() (T, error) {
@@ -273,6 +279,7 @@ func (f *Future[T]) Read() (T, error) {
 		var zero T
 		return zero, ErrPending
 	}
+	f.looked()
 	return f.val, f.err
 }
 
@@ -306,6 +313,7 @@ func (f *Future[T]) Await(ctx context.Context) (T, error) {
 			return zero, err
 		}
 	}
+	f.looked()
 	return f.val, f.err
 }
 
@@ -333,6 +341,7 @@ func (f *Future[T]) AwaitOrCancel(ctx context.Context) (T, error) {
 			}
 		}
 	}
+	f.looked()
 	return f.val, f.err
 }
 
@@ -354,11 +363,17 @@ func (p *promise) wait(ctx context.Context) error {
 	}
 	// The queue never has to ask who may go: finish lets all go at once.
 	var err error
+	if p.tracked() {
+		aim(p)
+	}
 	if s, ok := ctx.(*scope); ok && s.owner != nil && s.owner.Here() {
 		// The usual case. It allocates nothing, and keeps the stack of a task that waits small.
 		err = p.waiters.WaitIn(&s.owner.co.seat, s.owner, &p.mu)
 	} else {
 		_, err = p.waiters.WaitLocked(ctx, &p.mu, struct{}{}, nil)
+	}
+	if p.tracked() {
+		aim(nil)
 	}
 	if err != nil && p.Finished() {
 		return nil // ctx was late

@@ -137,6 +137,9 @@ func (s *sched) CancelAll(cause error) {
 // Abandon implements seam.Tasks.
 func (s *sched) Abandon() {
 	s.abandoned = true
+	if tr := tracker.Load(); tr != nil {
+		tr.closing(s)
+	}
 	for t := s.first; t != nil; t = t.nextLive {
 		t.Wake()
 	}

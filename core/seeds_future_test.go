@@ -246,7 +246,8 @@ func TestChronosFutures(t *testing.T) {
 			}
 		}},
 		{"complete of a completed one: both places are named", func(t *testing.T, ctx context.Context) {
-			defer core.TrackFinish()()
+			core.Track(true)
+			defer core.Track(false)
 			f := core.NewFuture[int]()
 			f.Complete(1)
 			text := fmt.Sprint(panics(func() { f.Fail(errBoom) }))

@@ -20,6 +20,8 @@ type task struct {
 	co    *coroutine     // loop only
 	gid   atomic.Uintptr // of the coroutine; 0: not on one
 	state atomic.Uint32  // one of the states below
+	// tracked is set before the task begins, if tracking is on then.
+	tracked bool
 
 	nextLive, prevLive *task // sched.first; loop only
 
@@ -58,6 +60,9 @@ func (t *task) start(ctx context.Context, b body) {
 	t.owner = t
 	t.init(ctx, s)
 	t.task = t
+	if tr := tracker.Load(); tr != nil {
+		tr.started(t)
+	}
 	if s == nil {
 		go t.run()
 		return
@@ -83,6 +88,9 @@ func (t *task) startMain(ctx context.Context, s *sched, b body) {
 	t.owner = t
 	t.initRoot(ctx, s)
 	t.task = t
+	if tr := tracker.Load(); tr != nil {
+		tr.started(t)
+	}
 	t.state.Store(queued)
 	s.count(t.tree, 1)
 	s.loop.Hold(1)
@@ -93,6 +101,7 @@ func (t *task) startMain(ctx context.Context, s *sched, b body) {
 func (t *task) refuse(err error) {
 	t.end(&ending{context.Canceled, err})
 	t.leave()
+	t.untrack()
 	t.body.fail(err)
 	t.sched.count(t.tree, -1)
 	t.sched.loop.Hold(-1)
@@ -171,6 +180,7 @@ func (t *task) finally() {
 // that panics when it is looked at ends the task twice.
 func (t *task) close() {
 	t.leave()
+	t.untrack()
 	if t.gid.Swap(0) == 0 {
 		return // on a goroutine, or closed already
 	}
@@ -235,8 +245,34 @@ func (t *task) Suspend(reason any) {
 		t.state.Store(running)
 		return
 	}
+	if t.tracked {
+		t.suspendTracked(reason)
+		return
+	}
 	t.switchAway(reason)
 	t.failed = 0
+}
+
+// suspendTracked is the rest of Suspend for a task that may have to tell where it waits.
+func (t *task) suspendTracked(reason any) {
+	tr := tracker.Load()
+	if tr != nil {
+		tr.parked(t)
+	}
+	t.switchAway(reason)
+	t.failed = 0
+	if tr != nil {
+		tr.resumed(t)
+	}
+}
+
+// untrack says that t has ended.
+func (t *task) untrack() {
+	if t.tracked {
+		if tr := tracker.Load(); tr != nil {
+			tr.left(t)
+		}
+	}
 }
 
 // switchAway goes back to the loop until it resumes the task.

@@ -127,8 +127,23 @@ type Config struct {
 	// MaxBlocking is how many functions core.Blocking runs at the same time, 512 if not positive.
 	MaxBlocking int
 	// Unhandled is called on the loop with the error of a task that nobody waits for. Where it
-	// is nil such an error is logged, and a panic of such a task leaves Poll or Run.
+	// is nil such an error is logged, and a panic of such a task leaves Poll or Run. With
+	// core.Track it gets more.
 	Unhandled func(error)
+	// SlowCallback is how long a callback, or a task between two waits, may hold the loop before
+	// that is reported, once, while it still does: so a loop that hangs is seen. It comes between
+	// that time and half as much more, and a millisecond at least. 0: never.
+	//
+	// A look at the loop comes four times in this time while callbacks run, and none while it
+	// sleeps; a callback costs some nanoseconds more. A report stops all goroutines for a moment,
+	// to take a stack trace. In a bubble of testing/synctest a callback is slow that blocks for
+	// so long on the clock of the bubble. There is no report in a simulation, and none of a
+	// callback that computes where nothing can interrupt it, as on js and wasip1.
+	SlowCallback time.Duration
+	// OnSlow is called with the report, on a goroutine of its own. It must not wait for the
+	// loop, which waits for its end before Poll, Drain, Run or Close return. Where it is nil the
+	// report is logged.
+	OnSlow func(SlowCallback)
 }
 
 // WaitStyle says how a loop waits for descriptors.
@@ -190,6 +205,8 @@ type Dispatcher struct {
 	events  [128]poll.Event
 
 	io io
+
+	slow *watchdog // nil: not wanted
 }
 
 // state is where a dispatcher is in its life.
@@ -223,6 +240,9 @@ func New(cfg Config) (*Dispatcher, error) {
 	}
 	d.changed.L = &d.mu
 	d.self.Loop = d
+	if cfg.SlowCallback > 0 {
+		d.slow = newWatchdog(d, cfg)
+	}
 	return d, nil
 }
 

@@ -365,7 +365,7 @@ func (d *Dispatcher) askWorld(wait int64) error {
 		if e.Op != nil {
 			o := e.Op.Owner.(*Op)
 			e.Op = nil
-			o.port.Load().done(o)
+			o.port.Load().completed(o)
 			continue
 		}
 		if l := d.notice(e); l != nil {

@@ -68,8 +68,10 @@ type Op struct {
 	// One of them is set while the system, or the queue for it, has the Op. They guard what follows.
 	where      atomic.Pointer[readySide]
 	port       atomic.Pointer[portSet]
-	prev, next *Op  // its neighbors there
-	ending     bool // Cancel has been called; of a portSet only
+	prev, next *Op // its neighbors there
+	// Of a portSet only:
+	handed bool  // the poller has it
+	why    error // it has been asked to end with this
 }
 
 // The phases of an Op.

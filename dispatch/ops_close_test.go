@@ -192,6 +192,8 @@ func TestOpsSuccessor(t *testing.T) {
 					}
 					replace()
 				}
+				old.done(t, d, 1)
+				oldSend.done(t, d, 1)
 				settle(t, d)
 				if cfg.Backend == "iocp" && data && old.err == nil {
 					old.want(t, 1, 3, nil) // the system was faster

@@ -69,9 +69,6 @@ func TestOpsTruncated(t *testing.T) {
 			size int
 			err  error
 		}{{4, dispatch.ErrTruncated}, {5, nil}, {0, dispatch.ErrTruncated}, {100, nil}, {1, dispatch.ErrTruncated}} {
-			if cfg.Backend == "iocp" && test.size == 0 {
-				continue // Wine does not tell
-			}
 			for _, start := range []func(*dispatch.Op, dispatch.FD, []byte) error{(*dispatch.Op).Recv, (*dispatch.Op).RecvFrom} {
 				for _, early := range []bool{false, true} {
 					runs++
@@ -96,9 +93,37 @@ func TestOpsTruncated(t *testing.T) {
 	})
 }
 
-// TestOpsConnected: a datagram socket that is connected sends and receives without addresses,
-// and hears that its peer is gone, once for each message, and goes on.
+// TestOpsConnected: a datagram socket that is connected sends and receives without addresses.
 func TestOpsConnected(t *testing.T) {
+	eachConfig(t, func(t *testing.T, cfg dispatch.Config) {
+		n, d := newNetwork(t), open(t, cfg)
+		a, b := n.udp(), n.udp()
+		register(t, d, a, b)
+		o, recv := newOp(d), newOp(d)
+		buf := make([]byte, 10)
+		must(t, o.Connect(a, n.address(b)))
+		o.done(t, d, 1)
+		o.want(t, 1, 0, nil)
+		must(t, o.Send(a, []byte("to b")))
+		o.done(t, d, 2)
+		o.want(t, 2, 4, nil)
+		must(t, recv.RecvFrom(b, buf))
+		recv.done(t, d, 1)
+		recv.want(t, 1, 4, nil)
+		must(t, o.SendTo(b, []byte("to a"), recv.Peer()))
+		must(t, recv.Recv(a, buf))
+		recv.done(t, d, 2)
+		recv.want(t, 2, 4, nil)
+		if string(buf[:4]) != "to a" {
+			t.Errorf("received %q", buf[:4])
+		}
+		settle(t, d)
+	})
+}
+
+// TestOpsConnectedRefused: a datagram socket that is connected hears that its peer is gone, once for
+// each message, and goes on.
+func TestOpsConnectedRefused(t *testing.T) {
 	eachConfig(t, func(t *testing.T, cfg dispatch.Config) {
 		n, d := newNetwork(t), open(t, cfg)
 		a, b := n.udp(), n.udp()
@@ -122,6 +147,10 @@ func TestOpsConnected(t *testing.T) {
 		}
 		if recv.n != 0 || !errors.Is(recv.err, errRefused) {
 			t.Errorf("received %d, %v from nobody", recv.n, recv.err)
+		}
+		if wine() {
+			// Its server calls such a socket aborted, and does not look at it any more.
+			t.Skip("under Wine no overlapped receive hears of anything after an error of a datagram socket")
 		}
 		must(t, recv.Recv(a, buf))
 		settle(t, d)

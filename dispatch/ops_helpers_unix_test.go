@@ -225,6 +225,9 @@ var (
 	errNoSocket error = unix.ENOTSOCK
 )
 
+// wine reports whether the system is Wine.
+func wine() bool { return false }
+
 // isReset reports whether err is that of a connection whose peer has gone.
 func isReset(err error) bool {
 	return errors.Is(err, unix.ECONNRESET) || errors.Is(err, unix.EPIPE)

@@ -220,9 +220,22 @@ func mustBePrepared(tb testing.TB, fd dispatch.FD) {
 
 // What the tests say of errors by which systems differ.
 var (
-	errRefused  error = windows.WSAECONNRESET // of a datagram
+	errRefused        = refused()
 	errNoSocket error = windows.WSAENOTSOCK
 )
+
+// refused is the error of receiving when a datagram was refused.
+func refused() error {
+	if wine() {
+		return windows.WSAECONNREFUSED
+	}
+	return windows.WSAECONNRESET
+}
+
+// wine reports whether the system is Wine, whose ntdll has a call that Windows lacks.
+func wine() bool {
+	return windows.NewLazySystemDLL("ntdll.dll").NewProc("wine_get_version").Find() == nil
+}
 
 // isReset reports whether err is that of a connection whose peer has gone.
 func isReset(err error) bool {

@@ -34,14 +34,14 @@ type readySet struct {
 // an edge that comes between a call that would wait and the entry into the queue is not lost: the
 // loop hears of it before it, or waits for the mutex and serves the queue afterwards.
 type readySide struct {
-	mu          sync.Mutex
-	set         *readySet
-	first, last *Op
-	left        error // no operation may be added any more
-	dry         bool  // the last call would have waited, and no edge has come since
-	armed       bool
-	hup         bool // a short read does not mean that all is read
-	posted      bool // in the FIFO, to go on
+	mu     sync.Mutex
+	set    *readySet
+	queue  opQueue
+	left   error // no operation may be added any more
+	dry    bool  // the last call would have waited, and no edge has come since
+	armed  bool
+	hup    bool // a short read does not mean that all is read
+	posted bool // in the FIFO, to go on
 }
 
 const (
@@ -71,8 +71,7 @@ func (d *Dispatcher) newReadySet(i uint32) (opSet, error) {
 }
 
 func (r *readySet) side(kind poll.OpKind) *readySide {
-	switch kind {
-	case poll.OpRecv, poll.OpRecvFrom, poll.OpAccept:
+	if incoming(kind) {
 		return &r.rd
 	}
 	return &r.wr
@@ -94,7 +93,7 @@ func (r *readySet) submit(o *Op) error {
 	}
 	o.op.Messages = !r.stream
 	s.dry = s.dry || s == &r.rd && r.connecting.Load()
-	if s.first == nil && !s.dry {
+	if s.queue.first == nil && !s.dry {
 		calls := maxCalls
 		if s.serve(o, &calls) {
 			r.d.land(o)
@@ -213,11 +212,11 @@ func (s *readySide) RunReady() {
 // run serves the queue. The mutex is held.
 func (s *readySide) run(land func(*Op)) {
 	calls := maxCalls
-	for o := s.first; o != nil && !s.dry && s.serve(o, &calls); o = s.first {
+	for o := s.queue.first; o != nil && !s.dry && s.serve(o, &calls); o = s.queue.first {
 		s.remove(o)
 		land(o)
 	}
-	if s.first == nil {
+	if s.queue.first == nil {
 		return
 	}
 	if err := s.await(); err != nil {
@@ -227,7 +226,7 @@ func (s *readySide) run(land func(*Op)) {
 
 // fail ends all operations with err. The mutex is held.
 func (s *readySide) fail(err error, land func(*Op)) {
-	for o := s.first; o != nil; o = s.first {
+	for o := s.queue.first; o != nil; o = s.queue.first {
 		s.remove(o)
 		o.op.N, o.op.Err = 0, err
 		land(o)
@@ -235,28 +234,12 @@ func (s *readySide) fail(err error, land func(*Op)) {
 }
 
 func (s *readySide) append(o *Op) {
-	o.prev, o.next = s.last, nil
-	if s.last == nil {
-		s.first = o
-	} else {
-		s.last.next = o
-	}
-	s.last = o
+	s.queue.append(o)
 	o.where.Store(s)
 }
 
 func (s *readySide) remove(o *Op) {
-	if o.prev == nil {
-		s.first = o.next
-	} else {
-		o.prev.next = o.next
-	}
-	if o.next == nil {
-		s.last = o.prev
-	} else {
-		o.next.prev = o.prev
-	}
-	o.prev, o.next = nil, nil
+	s.queue.remove(o)
 	o.where.Store(nil)
 	if o.op.Kind == poll.OpConnect {
 		s.set.connecting.Store(false)
@@ -282,7 +265,7 @@ func (r *readySet) leave() bool {
 	defer r.rd.mu.Unlock()
 	r.wr.mu.Lock()
 	defer r.wr.mu.Unlock()
-	if r.rd.first != nil || r.wr.first != nil {
+	if r.rd.queue.first != nil || r.wr.queue.first != nil {
 		return false
 	}
 	r.rd.left, r.wr.left = errLeft, errLeft

@@ -66,6 +66,13 @@ func (l *seamLoop) Dispatcher() any { return l.d() }
 
 func (l *seamLoop) Sim() *seam.Sim { return l.sim }
 
+func (l *seamLoop) Watch() (leave func()) {
+	if l.slow == nil {
+		return nil
+	}
+	return l.slow.join()
+}
+
 func (l *seamLoop) Simulate(s *seam.Sim) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

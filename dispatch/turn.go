@@ -31,7 +31,8 @@ const yieldAsks = 1024
 // have run.
 //
 // It returns ErrIdle if nothing is pending, ErrRunning if it is called in a callback or
-// task or while another goroutine turns the dispatcher, and ErrClosed after Close. The
+// task or while another goroutine turns the dispatcher, and ErrClosed after Close; or the
+// error of a native poller that fails, without which callbacks run that do not need it. The
 // panic of a callback leaves Poll as it is; those behind it run in the next turn.
 func (d *Dispatcher) Poll(timeout time.Duration) (int, error) {
 	if err := d.enter(); err != nil {
@@ -90,7 +91,7 @@ func (d *Dispatcher) runUntil(done func() bool) error {
 	}
 	defer d.leave()
 	defer d.release()
-	for !done() && !d.ending() {
+	for !d.askWatched(done) && !d.ending() {
 		if _, err := d.turn(-1, false, false); err != nil {
 			return err
 		}
@@ -99,7 +100,7 @@ func (d *Dispatcher) runUntil(done func() bool) error {
 		return nil
 	}
 	d.shutdown()
-	if !done() {
+	if !d.askWatched(done) {
 		return ErrClosed
 	}
 	return nil
@@ -127,11 +128,17 @@ func (d *Dispatcher) take() {
 	d.turning = true
 	d.self.Enter()
 	d.loop.Store(gid.Current())
+	if d.slow != nil {
+		d.slow.enter()
+	}
 	d.ran(askEvery) // ask in the first turn
 	d.nudged = false
 }
 
 func (d *Dispatcher) leave() {
+	if d.slow != nil {
+		d.slow.leave()
+	}
 	d.self.Leave()
 	d.loop.Store(0)
 	d.sleep = sleeper{}
@@ -154,15 +161,15 @@ func (d *Dispatcher) interrupt() {
 
 // turn is one turn, as the package comment numbers it. It sleeps for at most
 // limit nanoseconds, for ever if limit is negative, and if polling only while something is
-// pending. The operating system is asked in any case if ask is set.
+// pending. The operating system is asked in any case if ask is set. Where it gives an error, what needs no
+// answer runs even so.
 func (d *Dispatcher) turn(limit int64, ask, polling bool) (int, error) {
 	d.done.turns++
 	d.join() // 1, 2
+	var err error
 	if len(d.ready) == d.next || d.since >= askEvery || ask {
-		if err := d.ask(limit, polling); err != nil { // 3, 4
-			return 0, err
-		}
-		d.join() // 5
+		err = d.ask(limit, polling) // 3, 4
+		d.join()                    // 5
 		d.expire()
 		if len(d.ready) == d.next {
 			d.joinIdle() // 6
@@ -171,7 +178,11 @@ func (d *Dispatcher) turn(limit int64, ask, polling bool) (int, error) {
 	n := len(d.ready) - d.next
 	d.count()
 	if d.sim != nil {
-		return d.simulate(n)
+		return d.simulate(n), err
+	}
+	if d.slow != nil {
+		d.runWatched(n)
+		return n, err
 	}
 	for range n { // 7
 		r := d.ready[d.next]
@@ -180,7 +191,7 @@ func (d *Dispatcher) turn(limit int64, ask, polling bool) (int, error) {
 		d.since++
 		r.RunReady()
 	}
-	return n, nil
+	return n, err
 }
 
 // join moves what was posted to the FIFO. Timers come with the reading of the clock: without
@@ -321,7 +332,7 @@ func patience(limit, next int64, armed bool, now int64) int64 {
 }
 
 // simulate is the last stage of a turn in a simulation that chooses.
-func (d *Dispatcher) simulate(n int) (int, error) {
+func (d *Dispatcher) simulate(n int) int {
 	// What comes in stands to choice at once, but a turn has an end.
 	n = max(n, askEvery)
 	for ran := range n {
@@ -332,7 +343,7 @@ func (d *Dispatcher) simulate(n int) (int, error) {
 		}
 		left := len(d.ready) - d.next
 		if left == 0 {
-			return ran, nil
+			return ran
 		}
 		i := d.next
 		if left > 1 && d.sim.Choose != nil {
@@ -348,5 +359,5 @@ func (d *Dispatcher) simulate(n int) (int, error) {
 			d.sim.Step()
 		}
 	}
-	return n, nil
+	return n
 }

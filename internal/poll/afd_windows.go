@@ -44,7 +44,7 @@ const (
 	ioctlAfdPoll = 0x12024
 	never        = 1<<63 - 1 // as a timeout of pollInfo
 	pollInfoSize = 32        // of AFD_POLL_INFO with one socket, which is padded so on 386
-	perHelper    = 32        // watches: cancelling searches all requests of the helper
+	perHelper    = 32        // users: cancelling searches all requests of the helper
 )
 
 // watch is one registration. All fields are guarded by iocp.mu.
@@ -62,8 +62,8 @@ type watch struct {
 
 // helper is a socket of ours by which requests are made.
 type helper struct {
-	s       windows.Handle
-	watches int
+	s     windows.Handle
+	users int // watches, and operations that wait for room
 }
 
 // pollInfo is AFD_POLL_INFO with one socket, question and answer.
@@ -84,7 +84,8 @@ type request struct {
 	asked  uint32
 	turn   uint64
 	helper *helper
-	watch  *watch   // nil when given up
+	watch  *watch   // nil when given up, or
+	op     *Op      // the operation that it is for
 	next   *request // in iocp.free
 }
 
@@ -107,7 +108,7 @@ func (p *iocp) Add(fd int, tag Tag, interest Mode, trigger Trigger) error {
 	if err != nil {
 		return err
 	}
-	h.watches++
+	h.users++
 	w := &watch{fd: fd, base: base(windows.Handle(fd)), helper: h}
 	w.init(tag, interest, trigger)
 	p.watches[fd] = w
@@ -199,7 +200,7 @@ func (p *iocp) update(fd int, f func(*watch)) error {
 func (p *iocp) forget(w *watch) {
 	p.giveUp(w)
 	delete(p.watches, w.fd)
-	w.helper.watches--
+	w.helper.users--
 }
 
 // changed sees to it that w has the right request in every Wait, also one that blocks now.
@@ -225,21 +226,32 @@ func (p *iocp) submit(w *watch) {
 	if w.armed == 0 {
 		return
 	}
+	r, err := p.request(w.helper, w.base, ask)
+	if err != nil {
+		p.forget(w)
+		return
+	}
+	r.watch, w.request = w, r
+}
+
+// request asks the driver by h to tell of events of the socket base. What the answer is for
+// is set by the caller.
+func (p *iocp) request(h *helper, base windows.Handle, events uint32) (*request, error) {
 	r := p.newRequest()
-	*r = request{asked: ask, turn: p.turn, helper: w.helper, watch: w}
-	r.info = pollInfo{timeout: never, count: 1, handle: w.base, events: ask}
+	*r = request{asked: events, turn: p.turn, helper: h}
+	r.info = pollInfo{timeout: never, count: 1, handle: base, events: events}
 	r.status.Internal = uintptr(statusPending)
 	id := uintptr(unsafe.Pointer(&r.status))
 	p.requests[id] = r
-	w.request = r
-	if s := pollSockets(w.helper.s, 0, r, id); failed(s) {
+	if s := pollSockets(h.s, 0, r, id); failed(s) {
 		// Most likely the socket was closed without a Remove.
 		r.info.events, r.status.Internal = afdLocalClose, 0
 		if err := post(p.port, keyPoll, id); err != nil {
 			delete(p.requests, id)
-			p.forget(w)
+			return nil, os.NewSyscallError("PostQueuedCompletionStatus", err)
 		}
 	}
+	return r, nil
 }
 
 // ask is what the driver is to tell of.
@@ -290,9 +302,12 @@ func (p *iocp) polled(id uintptr, ev *Event) bool {
 		return false
 	}
 	delete(p.requests, id)
-	w, events, fresh := r.watch, r.answer(), r.turn == p.turn
+	w, op, events, fresh := r.watch, r.op, r.answer(), r.turn == p.turn
 	*r = request{next: p.free}
 	p.free = r
+	if op != nil {
+		return p.sendAgain(op, events, ev)
+	}
 	if w == nil {
 		return false
 	}
@@ -361,7 +376,7 @@ func (p *iocp) helperWithRoom() (*helper, error) {
 		return nil, err
 	}
 	for i := len(p.helpers) - 1; i >= 0; i-- {
-		if h := p.helpers[i]; h.watches < perHelper {
+		if h := p.helpers[i]; h.users < perHelper {
 			return h, nil
 		}
 	}

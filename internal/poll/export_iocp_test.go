@@ -5,6 +5,8 @@ package poll
 import (
 	"maps"
 	"slices"
+
+	"golang.org/x/sys/windows"
 )
 
 // Millis is the rounding of timeouts.
@@ -40,4 +42,23 @@ func (p *iocp) IDs() []uintptr {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.AppendSeq(slices.Collect(maps.Keys(p.requests)), maps.Keys(p.ops))
+}
+
+// Users counts what the helpers are for.
+func (p *iocp) Users() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := 0
+	for _, h := range p.helpers {
+		n += h.users
+	}
+	return n
+}
+
+// Fail makes op, which the system has, end with err.
+func (p *iocp) Fail(op *Op, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	op.sys.err = err
+	_ = windows.CancelIoEx(windows.Handle(op.FD), &op.sys.ov)
 }

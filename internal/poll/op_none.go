@@ -1,4 +1,4 @@
-//go:build !(darwin || dragonfly || freebsd || linux || netbsd || openbsd || solaris)
+//go:build !(darwin || dragonfly || freebsd || linux || netbsd || openbsd || solaris || windows)
 
 package poll
 
@@ -7,7 +7,7 @@ import (
 	"fmt"
 )
 
-// Try is not for this system: its poller takes operations, or there are no sockets.
+// Try is not for this system, which has no sockets.
 func (o *Op) Try() bool {
 	o.Err = fmt.Errorf("poll: operation: %w", errors.ErrUnsupported)
 	return true

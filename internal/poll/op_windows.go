@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"unsafe"
 
@@ -18,11 +19,16 @@ type opSys struct {
 	ov     windows.Overlapped
 	buf    windows.WSABuf
 	flags  uint32
-	moved  uint32 // AcceptEx and ConnectEx want to be given it
+	moved  uint32 // by a send; AcceptEx and ConnectEx want to be given it
 	name   string // of the call
 	err    error  // of a call that failed at once
 	socket windows.Handle
-	room   []byte // in which AcceptEx puts addresses
+	room   []byte  // in which AcceptEx puts addresses
+	one    [1]byte // what a receive into no buffer receives into
+
+	request  *request // a send waits for room, and for the answer to this,
+	helper   *helper  // which this has
+	canceled bool     // Cancel was called
 }
 
 // The room that AcceptEx wants for each of two addresses, 16 bytes more than the largest.
@@ -30,6 +36,22 @@ const acceptRoom = (sockAddrRoom + 16 + 7) &^ 7
 
 // errTooLarge is the result for a datagram that was cut off.
 var errTooLarge = fmt.Errorf("%w: %w", ErrTruncated, windows.WSAEMSGSIZE)
+
+// Stream reports whether fd is a socket for a stream of bytes; glued, that a receive which has not
+// filled its buffer has taken all there was.
+func Stream(fd int) (stream, glued bool, err error) {
+	kind, err := socketType(windows.Handle(fd))
+	if err != nil {
+		return false, false, os.NewSyscallError("getsockopt", err)
+	}
+	return kind == windows.SOCK_STREAM, kind == windows.SOCK_STREAM, nil
+}
+
+// Try is not for this system, whose poller takes operations.
+func (o *Op) Try() bool {
+	o.Err = fmt.Errorf("poll: operation: %w", errors.ErrUnsupported)
+	return true
+}
 
 // owners tells which of our ports a handle belongs to. The system only tells that it belongs to
 // one. An entry outlives a handle that was closed by other means than CloseFD, which makes no
@@ -74,6 +96,10 @@ func (p *iocp) Bind(fd int) error {
 	_, err := windows.CreateIoCompletionPort(s, p.port, keyOp, 0)
 	switch {
 	case err == nil:
+		// What sends must not wait, and the system does not tell whether it would.
+		if err := setNonblock(s); err != nil {
+			return os.NewSyscallError("ioctlsocket", err)
+		}
 		owners.of[fd] = p
 		var peer SockAddr
 		unreachable(s, peer.name(procGetpeername, s) == nil)
@@ -110,13 +136,20 @@ func (p *iocp) Submit(op *Op) error {
 	if p.closed {
 		return ErrClosed
 	}
-	id := uintptr(unsafe.Pointer(&op.sys.ov))
-	if p.ops[id] != nil {
+	if p.ops[op.id()] != nil {
 		return fmt.Errorf("poll: operation is submitted already: %w", syscall.EINVAL)
 	}
 	if !p.owns(op.FD) {
 		return fmt.Errorf("poll: descriptor is not bound: %w", syscall.EINVAL)
 	}
+	return p.begin(op)
+}
+
+// id is how packets name op.
+func (op *Op) id() uintptr { return uintptr(unsafe.Pointer(&op.sys.ov)) }
+
+// begin starts op. The caller holds mu, as that of what follows.
+func (p *iocp) begin(op *Op) error {
 	op.N, op.Accepted, op.Err = 0, -1, nil
 	op.sys = opSys{
 		ov:   windows.Overlapped{Internal: uintptr(statusPending)},
@@ -124,8 +157,14 @@ func (p *iocp) Submit(op *Op) error {
 		room: op.sys.room,
 	}
 	done, err := op.start()
+	if op.sends() && err == wouldBlock {
+		if err = p.awaitRoom(op); err == nil {
+			p.ops[op.id()] = op
+			return nil
+		}
+	}
 	if err == nil && !done || errors.Is(err, windows.ERROR_IO_PENDING) {
-		p.ops[id] = op
+		p.ops[op.id()] = op
 		return nil
 	}
 	if op.sys.name == "" {
@@ -134,13 +173,46 @@ func (p *iocp) Submit(op *Op) error {
 	// A call that fails at once leaves no packet, so this one is ours. Should there be two, the
 	// second finds nothing, or the next operation in the same place with its status pending.
 	op.sys.ov.Internal, op.sys.err = 0, err
-	p.ops[id] = op
-	if err := post(p.port, keyOp, id); err != nil {
-		delete(p.ops, id)
+	p.ops[op.id()] = op
+	if err := post(p.port, keyOp, op.id()); err != nil {
+		delete(p.ops, op.id())
 		op.discard()
 		return os.NewSyscallError("PostQueuedCompletionStatus", err)
 	}
 	return nil
+}
+
+// done makes ev of an operation that a packet is about, and reports false if it has not come to its end.
+func (p *iocp) done(op *Op, ev *Event) bool {
+	if !op.sys.finish(op) {
+		if op.sys.canceled {
+			if told, _ := op.cancel(); !told {
+				windows.SleepEx(1, false)
+				_ = p.cancelLater(op)
+			}
+		}
+		return false
+	}
+	delete(p.ops, op.id())
+	if op.Kind == OpAccept && gone(op.Err) {
+		err := context.Canceled
+		if !op.sys.canceled {
+			err = p.begin(op)
+		}
+		if err == nil {
+			return false
+		}
+		op.Err = err
+	}
+	*ev = Event{Op: op}
+	return true
+}
+
+// gone reports whether err of an accept belongs to a connection that has ended before it was
+// accepted: the next one may be good.
+func gone(err error) bool {
+	return errors.Is(err, windows.WSAECONNRESET) || errors.Is(err, windows.WSAECONNABORTED) ||
+		errors.Is(err, windows.ERROR_NETNAME_DELETED)
 }
 
 func (p *iocp) owns(fd int) bool {
@@ -154,25 +226,27 @@ func (p *iocp) owns(fd int) bool {
 func (op *Op) start() (done bool, err error) {
 	s, sys := windows.Handle(op.FD), &op.sys
 	switch op.Kind {
-	case OpRecv:
-		sys.name = "WSARecv"
-		if len(op.Buf) == 0 && !op.Messages {
-			return true, nil // the system would wait for the first byte
+	case OpRecv, OpRecvFrom:
+		if len(op.Buf) == 0 {
+			if !op.Messages {
+				sys.name = "WSARecv"
+				return true, nil // the system would wait for the first byte
+			}
+			// A system that has nowhere to put something does not always tell that there was something.
+			sys.buf = windows.WSABuf{Len: 1, Buf: &sys.one[0]}
 		}
-		return false, windows.WSARecv(s, &sys.buf, 1, nil, &sys.flags, &sys.ov, nil)
-	case OpSend:
-		sys.name = "WSASend"
-		return false, windows.WSASend(s, &sys.buf, 1, nil, 0, &sys.ov, nil)
-	case OpRecvFrom:
+		op.Addr.n = 0
+		if op.Kind == OpRecv || !op.Messages {
+			sys.name = "WSARecv"
+			return false, windows.WSARecv(s, &sys.buf, 1, nil, &sys.flags, &sys.ov, nil)
+		}
 		sys.name = "WSARecvFrom"
 		op.Addr = SockAddr{n: sockAddrRoom}
 		return false, winsock(syscall.SyscallN(procWSARecvFrom.Addr(), uintptr(s), uintptr(unsafe.Pointer(&sys.buf)), 1, 0,
 			uintptr(unsafe.Pointer(&sys.flags)), uintptr(unsafe.Pointer(&op.Addr.raw)), uintptr(unsafe.Pointer(&op.Addr.n)),
 			uintptr(unsafe.Pointer(&sys.ov)), 0))
-	case OpSendTo:
-		sys.name = "WSASendTo"
-		return false, winsock(syscall.SyscallN(procWSASendTo.Addr(), uintptr(s), uintptr(unsafe.Pointer(&sys.buf)), 1, 0, 0,
-			uintptr(unsafe.Pointer(&op.Addr.raw)), uintptr(op.Addr.n), uintptr(unsafe.Pointer(&sys.ov)), 0))
+	case OpSend, OpSendTo:
+		return true, op.send()
 	case OpAccept:
 		sys.name = "AcceptEx"
 		return false, op.accept(s)
@@ -253,16 +327,18 @@ func (sys *opSys) finish(op *Op) bool {
 	if err == nil && unusual(status) && status != statusCancelled && status != statusBufferOverflow {
 		err = sys.result(op)
 	}
+	n := int(sys.ov.InternalHigh)
+	tooLarge := status == statusBufferOverflow || errors.Is(err, windows.WSAEMSGSIZE) || err == nil && n > len(op.Buf)
 	switch {
-	case status == statusBufferOverflow, errors.Is(err, windows.WSAEMSGSIZE):
-		op.N, op.Err = int(sys.buf.Len), errTooLarge
+	case tooLarge && op.receives():
+		op.N, op.Err = min(int(sys.buf.Len), len(op.Buf)), errTooLarge
 		return true
-	case status == statusCancelled, errors.Is(err, windows.ERROR_OPERATION_ABORTED):
+	case err == nil && status == statusCancelled, errors.Is(err, windows.ERROR_OPERATION_ABORTED):
 		op.Err = context.Canceled
 	case err != nil:
 		op.Err = os.NewSyscallError(sys.name, err)
 	default:
-		op.N = int(sys.ov.InternalHigh)
+		op.N = n
 		op.Err = op.settle()
 	}
 	if op.Err != nil {
@@ -270,6 +346,9 @@ func (sys *opSys) finish(op *Op) bool {
 	}
 	return true
 }
+
+// receives reports whether op receives data.
+func (op *Op) receives() bool { return op.Kind == OpRecv || op.Kind == OpRecvFrom }
 
 // result translates the status of an operation that did not succeed.
 func (sys *opSys) result(op *Op) error {
@@ -321,12 +400,40 @@ func (p *iocp) Cancel(op *Op) error {
 	if p.closed {
 		return ErrClosed
 	}
-	if p.ops[uintptr(unsafe.Pointer(&op.sys.ov))] != op {
+	if p.ops[op.id()] != op {
 		return nil
 	}
-	err := windows.CancelIoEx(windows.Handle(op.FD), &op.sys.ov)
-	if errors.Is(err, windows.ERROR_NOT_FOUND) {
-		return nil // it is done, and its packet in the port
+	op.sys.canceled = true
+	for range maxTries {
+		if told, err := op.cancel(); told || err != nil {
+			return err
+		}
+		windows.SleepEx(1, false)
 	}
-	return os.NewSyscallError("CancelIoEx", err)
+	return p.cancelLater(op)
+}
+
+// maxTries bounds how many milliseconds Cancel waits.
+const maxTries = 100
+
+// cancel tells the system that op shall end. It reports false if the system is just about to
+// finish it: on Windows that is a moment, under Wine it lasts until the thread that began it has been interrupted,
+// which then may find nothing to do, and leave op where it was. Wine looks the socket up by its number
+// for that, so it is better not to be closed before.
+func (op *Op) cancel() (told bool, err error) {
+	s, ov := windows.Handle(op.FD), &op.sys.ov
+	if r := op.sys.request; r != nil {
+		s, ov = r.helper.s, &r.status
+	}
+	err = windows.CancelIoEx(s, ov)
+	if errors.Is(err, windows.ERROR_NOT_FOUND) {
+		// Otherwise it is done, and its packet in the port.
+		return windows.NTStatus(atomic.LoadUintptr(&ov.Internal)) != statusPending, nil
+	}
+	return true, os.NewSyscallError("CancelIoEx", err)
+}
+
+// cancelLater makes the next Wait cancel op.
+func (p *iocp) cancelLater(op *Op) error {
+	return os.NewSyscallError("PostQueuedCompletionStatus", post(p.port, keyOp, op.id()))
 }

@@ -31,9 +31,11 @@
 // hold before or after Arm. With Wait in another goroutine that event may be
 // reported before Arm returns (epoll needs no arming, so it does not wait for
 // it), so the caller keeps a latch per direction. A short read counts as EAGAIN
-// for a stream socket of which no event has had Hup, Err or Urgent; otherwise,
-// and for writing, it does not. Events nobody armed may come as well; they mean
-// "try again", no more. A report uses the arming up: one Arm, one guaranteed event.
+// for a TCP socket of which no event has had Hup, Err or Urgent; otherwise, and
+// for writing, it does not: on a Unix socket a receive also stops at passed
+// descriptors (SCM_RIGHTS), with more behind them. Events nobody armed may come
+// as well; they mean "try again", no more. A report uses the arming up: one Arm,
+// one guaranteed event.
 //
 // # Hang-up and error
 //
@@ -46,7 +48,7 @@
 // # Closing descriptors
 //
 // Remove comes before close. When it was forgotten, epoll forgets the
-// descriptor silently and poll reports one Err and forgets it.
+// descriptor silently; poll and IOCP report one Err and forget it.
 package poll
 
 import (
@@ -60,7 +62,9 @@ var (
 	// ErrAlwaysReady is returned by Add for a descriptor that is not worth
 	// watching because reading and writing it never wait: regular files and
 	// directories on every backend, with epoll also devices without a poll
-	// operation such as /dev/null. Nothing was registered.
+	// operation such as /dev/null. IOCP watches sockets only: there pipes and
+	// consoles are an error that errors.Is errors.ErrUnsupported. Nothing was
+	// registered.
 	ErrAlwaysReady = errors.New("poll: descriptor is always ready")
 
 	// ErrClosed is returned by every method but Close after Close.
@@ -180,16 +184,19 @@ type Poller interface {
 	// Operations reports whether Submit and Cancel work.
 	Operations() bool
 
-	// Bind prepares fd for operations, where there are any. It is for life: ErrBound
-	// if fd belongs to another poller, or to the one that Go itself has.
+	// Bind prepares the socket fd for operations, where there are any, and makes it
+	// non-blocking. It is for life: ErrBound if fd belongs to another poller, or to
+	// the one that Go itself has.
 	Bind(fd int) error
 
 	// Submit starts op, whose descriptor has been bound. Exactly one Event with it
 	// follows, unless Submit returned an error, from a Wait and never from within Submit.
+	// Operations of one direction of a descriptor that are submitted at the same time are
+	// served and reported in no order.
 	Submit(op *Op) error
 
 	// Cancel requests the end of op. It does not change the number of Events:
-	// op completes once, with its result or canceled.
+	// op completes once, with its result or canceled. A canceled one has moved nothing.
 	Cancel(op *Op) error
 
 	// Close releases the poller's descriptors, not those registered. It is

@@ -196,12 +196,7 @@ func (p *iocp) convert(raw *packet, ev *Event) bool {
 		return p.polled(raw.ov, ev)
 	case keyOp:
 		op := p.ops[raw.ov]
-		if op == nil || !op.sys.finish(op) {
-			return false
-		}
-		delete(p.ops, raw.ov)
-		*ev = Event{Op: op}
-		return true
+		return op != nil && p.done(op, ev)
 	case keyProcess:
 		f := p.processes[raw.ov]
 		if f == nil {

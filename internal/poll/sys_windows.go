@@ -20,6 +20,7 @@ var (
 	procRegisterWait                = kernel32.NewProc("RegisterWaitForSingleObject")
 	procUnregisterWait              = kernel32.NewProc("UnregisterWaitEx")
 	procNtDeviceIoControlFile       = ntdll.NewProc("NtDeviceIoControlFile")
+	procWSASend                     = ws2.NewProc("WSASend")
 	procWSARecvFrom                 = ws2.NewProc("WSARecvFrom")
 	procWSASendTo                   = ws2.NewProc("WSASendTo")
 	procIoctlsocket                 = ws2.NewProc("ioctlsocket")
@@ -125,13 +126,19 @@ func winsock(r, _ uintptr, errno syscall.Errno) error {
 	return failure(errno)
 }
 
-// pending is made once, since an Errno in an error is an allocation.
-var pending error = windows.ERROR_IO_PENDING
+// These are made once, since an Errno in an error is an allocation.
+var (
+	pending    error = windows.ERROR_IO_PENDING
+	wouldBlock error = windows.WSAEWOULDBLOCK
+)
 
 // failure is errno as an error.
 func failure(errno syscall.Errno) error {
-	if errno == windows.ERROR_IO_PENDING {
+	switch errno {
+	case windows.ERROR_IO_PENDING:
 		return pending
+	case windows.WSAEWOULDBLOCK:
+		return wouldBlock
 	}
 	return errno
 }

@@ -46,6 +46,9 @@ type Loop interface {
 	Settings() *Settings
 	// Dispatcher returns the *dispatch.Dispatcher.
 	Dispatcher() any
+	// Watch tells the watchdog of slow callbacks that the calling goroutine is a coroutine of
+	// this loop, until leave, which is nil if there is no watchdog.
+	Watch() (leave func())
 
 	// Attach makes h hear of the readiness of the descriptor fd, in both
 	// directions and edge-triggered, until Detach.

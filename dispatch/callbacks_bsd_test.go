@@ -1,0 +1,5 @@
+//go:build unix && !linux
+
+package dispatch_test
+
+func callbacksOfProcesses() []callbackKind { return nil }

@@ -1,0 +1,5 @@
+//go:build !unix
+
+package dispatch_test
+
+func callbacksOfSystem() []callbackKind { return nil }
