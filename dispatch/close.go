@@ -34,7 +34,7 @@ func (d *Dispatcher) Close() error {
 		d.mu.Unlock()
 		return ErrRunning
 	}
-	if !d.awaitTurn(2 * d.cfg.CloseTimeout) {
+	if !d.awaitTurn(2*d.cfg.CloseTimeout + time.Second) {
 		d.mu.Unlock()
 		return &CloseError{Busy: true}
 	}

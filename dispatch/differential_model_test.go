@@ -249,8 +249,8 @@ func (w *modelWatch) run() {
 		return
 	}
 	w.err = nil
-	if w.cb(err) && err == nil {
-		w.stop()
+	if w.cb(err) && err == nil && !w.stop() {
+		w.err = nil // done is done
 	}
 }
 

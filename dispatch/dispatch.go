@@ -21,7 +21,8 @@
 //     time that Poll was given. While the FIFO stays filled, the clock and the
 //     operating system are asked again only when 64 callbacks have run since the last
 //     time, counted across turns, so that short turns stay cheap; a call of Poll asks at
-//     least once.
+//     least once. So descriptors and timers wait for a busy loop as long as 64 callbacks
+//     take, which should be short.
 //  4. The callbacks of descriptors that are ready join the FIFO, in the order the
 //     operating system reports them.
 //  5. Posts and timers that have come meanwhile join it.
@@ -119,7 +120,7 @@ type Config struct {
 	// Wait says how the loop waits for descriptors.
 	Wait WaitStyle
 	// CloseTimeout is how long Close waits for tasks that have been canceled, 5 s
-	// if 0.
+	// if 0, not at all if negative.
 	CloseTimeout time.Duration
 	// MaxIdleCoroutines is how many coroutines without a task are kept for the next
 	// tasks while the loop runs, 1024 if 0, none if negative.
@@ -230,7 +231,7 @@ func New(cfg Config) (*Dispatcher, error) {
 	if cfg.CloseTimeout == 0 {
 		cfg.CloseTimeout = 5 * time.Second
 	}
-	cfg.CloseTimeout = min(cfg.CloseTimeout, math.MaxInt64/4) // so that sums with it do not overflow
+	cfg.CloseTimeout = min(max(cfg.CloseTimeout, 0), math.MaxInt64/4) // so that sums with it do not overflow
 	d := &Dispatcher{cfg: cfg, base: time.Now()}
 	d.settings = seam.Settings{
 		MaxIdleCoroutines: orDefault(cfg.MaxIdleCoroutines, 1024),
@@ -292,7 +293,8 @@ func (d *Dispatcher) CallSoon(fn func()) {
 }
 
 // CallIdle makes fn run in a turn in which nothing else is there to do, after those that
-// were given to CallIdle before. Nothing happens after Close has been called.
+// were given to CallIdle before. A watch that is always ready and always kept leaves no
+// such turn. Nothing happens after Close has been called.
 func (d *Dispatcher) CallIdle(fn func()) {
 	if fn == nil {
 		panic("dispatch: nil callback")
@@ -344,8 +346,9 @@ func (d *Dispatcher) hold(n int) {
 }
 
 // Pending returns the number of things that can still happen: callbacks that are posted,
-// ready or idle, timers, watches of descriptors and processes, and holds. Asked by another
-// goroutine during a turn, it counts the callbacks of this turn as pending until the turn is over.
+// ready or idle, timers, watches of descriptors and processes, operations, and holds. Asked by
+// another goroutine during a turn, it counts the callbacks of this turn as pending until the
+// turn is over.
 func (d *Dispatcher) Pending() int {
 	here := d.here()
 	d.io.mu.Lock() // both: what one kind hands over to another is never in neither

@@ -31,9 +31,13 @@ func (d *Dispatcher) Drain(timeout time.Duration) error {
 			continue
 		}
 		// What is left is counted anew from the clock: sums of what each turn took drift.
-		if limit = end - d.clock(); limit <= 0 && d.Pending() > 0 {
+		if limit = end - d.clock(); limit > 0 {
+			continue
+		}
+		if d.Pending() > 0 {
 			return os.ErrDeadlineExceeded
 		}
+		return nil // not to be asked again: a limit below 0 would be none
 	}
 	return nil
 }

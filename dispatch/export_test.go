@@ -27,3 +27,6 @@ const LastTurns = lastTurns
 
 // Patience is how long the loop sleeps.
 var Patience = patience
+
+// Forced returns how many descriptors are ready whatever the poller says.
+func (d *Dispatcher) Forced() int { return int(d.io.forced.Load()) }

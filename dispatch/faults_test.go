@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/seed-1e54c410/turnstile/dispatch"
@@ -170,4 +171,49 @@ func TestGoexitDuringClose(t *testing.T) {
 		r.want(t, "exits", "behind")
 		refusesAll(t, d)
 	}
+}
+
+// TestStopWhileClosing stops watches on one goroutine while Close ends them on another: each ends once.
+func TestStopWhileClosing(t *testing.T) {
+	for range check.Times(20, 500) {
+		d, err := dispatch.New(dispatch.Config{})
+		must(t, err)
+		watches := make([]*dispatch.Watch, 200)
+		for i := range watches {
+			watches[i] = addEvent(t, d, dispatch.NewEvent(), func() bool { t.Error("ran"); return true })
+		}
+		var wg sync.WaitGroup
+		wg.Go(func() { must(t, d.Close()) })
+		wg.Go(func() {
+			for _, w := range watches {
+				w.Stop()
+			}
+		})
+		wg.Wait()
+		if n := d.Stats().Events; n != 0 || watches[0].Stop() {
+			t.Errorf("%d events are registered after Close", n)
+		}
+	}
+}
+
+// TestLaterTimerWakesNobody: a timer behind the one that the loop sleeps for does not end its sleep.
+func TestLaterTimerWakesNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := open(t, dispatch.Config{})
+		stop := start(t, d)
+		d.AfterFunc(time.Minute, func() {})
+		synctest.Wait()
+		before := d.Stats().Wakes
+		d.AfterFunc(time.Hour, func() {}).Stop()
+		d.AfterFunc(time.Minute+1, func() {}).Stop()
+		d.AfterFunc(time.Minute, func() {}).Stop()
+		if n := d.Stats().Wakes - before; n != 0 {
+			t.Errorf("%d wakes by later timers", n)
+		}
+		d.AfterFunc(time.Second, func() {}).Stop()
+		if n := d.Stats().Wakes - before; n != 1 {
+			t.Errorf("%d wakes by an earlier timer", n)
+		}
+		stop()
+	})
 }

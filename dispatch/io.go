@@ -2,9 +2,11 @@ package dispatch
 
 import (
 	"errors"
+	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/seed-1e54c410/turnstile/internal/poll"
@@ -36,7 +38,8 @@ type io struct {
 	ops    atomic.Int32 // operations in flight
 	count  atomic.Int32 // watches, changed under mu
 	open   atomic.Int32 // slots in use, which the poller may report
-	always atomic.Int32 // registered descriptors that are always ready
+	always []uint32     // slots of descriptors that are always ready and have watches
+	forced atomic.Int32 // how many those are
 	procs  int          // watches of processes
 }
 
@@ -75,6 +78,9 @@ func (s *slot) tag(i uint32) poll.Tag { return poll.Tag(s.gen)<<32 | poll.Tag(i)
 // add registers fd in a new slot. The io mutex is held.
 func (d *Dispatcher) add(fd FD) (uint32, error) {
 	x := &d.io
+	if !poll.Valid(uintptr(fd)) {
+		return 0, os.NewSyscallError("register", syscall.EBADF)
+	}
 	if i, ok := x.byFD[fd]; ok {
 		if x.slots[i].foreign() {
 			return 0, ErrMode
@@ -154,9 +160,7 @@ func (d *Dispatcher) drop(i uint32, err error) {
 		}
 		delete(x.byFD, s.fd)
 	}
-	if s.always {
-		x.always.Add(-1)
-	}
+	x.force(i, false)
 	watches := slices.Concat(s.reads, s.writes)
 	x.count.Add(-int32(len(watches)))
 	x.slots[i] = slot{gen: s.gen}
@@ -183,7 +187,7 @@ func (d *Dispatcher) Register(fd FD) error {
 // before those of AddWrite, and each kind in the order they were added in. Regular files are always
 // ready.
 //
-// When the descriptor or the dispatcher is closed the callback runs once more, with
+// When the descriptor or the dispatcher is closed, a callback that is not done runs once more, with
 // FDEvent.Err set. AddRead returns ErrNotRegistered, ErrMode, ErrClosed, or the
 // error of the native poller.
 func (d *Dispatcher) AddRead(fd FD, cb func(FDEvent) (done bool)) (*Watch, error) {
@@ -215,6 +219,7 @@ func (d *Dispatcher) watch(fd FD, cb func(FDEvent) bool, write bool) (*Watch, er
 			_ = x.poller.Remove(int(s.fd)) // it may not have come to be watched
 		}
 		s.ops, s.latch = nil, nil
+		s.gen++ // an edge that is on its way is not for a watch
 	}
 	if s.latch != nil || s.ops != nil {
 		return nil, ErrMode
@@ -250,10 +255,13 @@ func (d *Dispatcher) update(i uint32) error {
 	if len(s.writes) > 0 {
 		want |= poll.Write
 	}
-	if s.always && want != 0 {
-		d.interrupt()
+	if s.always {
+		if x.force(i, want != 0); want != 0 {
+			d.interrupt()
+		}
+		return nil
 	}
-	if s.always || want == s.have {
+	if want == s.have {
 		return nil
 	}
 	var err error
@@ -262,12 +270,13 @@ func (d *Dispatcher) update(i uint32) error {
 		err = x.poller.Add(int(s.fd), s.tag(i), want, poll.Level)
 		if errors.Is(err, poll.ErrAlwaysReady) {
 			s.always = true
-			x.always.Add(1)
+			x.force(i, true)
 			d.interrupt()
 			return nil
 		}
 	case want == 0:
 		err = x.poller.Remove(int(s.fd))
+		s.have = 0 // an error means that the system has forgotten the descriptor already
 	default:
 		err = x.poller.Modify(int(s.fd), s.tag(i), want, poll.Level)
 	}
@@ -308,8 +317,11 @@ func (w *fdWatch) RunReady() {
 	err := w.err
 	w.err = nil
 	x.mu.Unlock()
-	if w.cb(FDEvent{w.fd, err}) && err == nil {
-		w.stop()
+	if w.cb(FDEvent{w.fd, err}) && err == nil && !w.stop() {
+		// It has ended its descriptor itself: done is done.
+		x.mu.Lock()
+		w.err = nil
+		x.mu.Unlock()
 	}
 }
 
@@ -407,16 +419,30 @@ func (d *Dispatcher) queue(watches []*fdWatch) {
 			d.enqueue(w)
 		}
 	}
+	d.mu.Lock()
+	d.count() // before somebody else can end a watch, which is pending no more then
+	d.mu.Unlock()
 }
 
 // readyAlways puts the watches of regular files into the FIFO.
 func (x *io) readyAlways(d *Dispatcher) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	for i := range x.slots {
-		if s := &x.slots[i]; s.always {
-			d.queue(s.reads)
-			d.queue(s.writes)
-		}
+	for _, i := range x.always {
+		d.queue(x.slots[i].reads)
+		d.queue(x.slots[i].writes)
 	}
+}
+
+// force adds slot i to those that are ready whatever the poller says, or takes it out. The mutex is
+// held.
+func (x *io) force(i uint32, on bool) {
+	at := slices.Index(x.always, i)
+	switch {
+	case on && at < 0:
+		x.always = append(x.always, i)
+	case !on && at >= 0:
+		x.always = slices.Delete(x.always, at, at+1)
+	}
+	x.forced.Store(int32(len(x.always)))
 }

@@ -39,7 +39,7 @@ type Addr struct {
 // All methods may be called by any goroutine, but for the results N, Err, Accepted and Peer: they are
 // for the callback, and hold until the next start.
 //
-// The descriptor has been registered and is non-blocking. A start that returns nil is followed by exactly
+// The descriptor has been registered and is non-blocking, or a start fails with EINVAL. A start that returns nil is followed by exactly
 // one run of the callback: in a later turn, or later in this one, and never from within the start. Until
 // then the Op and the buffer belong to the dispatcher. In the callback the Op can be started again.
 //
@@ -49,8 +49,8 @@ type Addr struct {
 // the system: the descriptor is no socket, for instance.
 //
 // Operations of one direction of a descriptor are served one at a time in the order of their
-// start, and so do their callbacks run. Recv, RecvFrom and Accept are one direction; Send, SendTo and
-// Connect the other.
+// start, and so do their callbacks run, but for those that Cancel ends before their turn. Recv,
+// RecvFrom and Accept are one direction; Send, SendTo and Connect the other.
 //
 // An operation ends early, with its Err set, by Cancel (context.Canceled), CloseFD (ErrFDClosed),
 // Unregister (ErrNotRegistered) and Close (ErrClosed). What the system has done by that moment

@@ -98,6 +98,9 @@ func TestOpsCancel(t *testing.T) {
 					t.Errorf("%s: the callback ran within Cancel", w.names[i])
 				}
 			}
+			for _, o := range w.ops {
+				o.done(t, d, 1)
+			}
 			settle(t, d)
 			w.want(t, context.Canceled)
 			for name, o := range w.ops {

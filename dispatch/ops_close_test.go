@@ -115,9 +115,6 @@ func settleClosed(tb testing.TB, d *dispatch.Dispatcher) {
 // is started once it has been called.
 func TestOpsCloseKeepsResults(t *testing.T) {
 	eachConfig(t, func(t *testing.T, cfg dispatch.Config) {
-		if cfg.Backend == "iocp" {
-			return // what is done is known later
-		}
 		n, d := newNetwork(t), open(t, cfg)
 		a, b := n.pair()
 		register(t, d, b)

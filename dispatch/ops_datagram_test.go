@@ -46,12 +46,12 @@ func TestOpsDatagram(t *testing.T) {
 		for range 2 {
 			must(t, recv.RecvFrom(b, buf))
 			recv.Cancel()
-			settle(t, d)
+			recv.done(t, d, recv.runs+1)
 			if got := recv.Peer(); got != (dispatch.Addr{}) {
 				t.Errorf("Peer of what was canceled is %v", got)
 			}
 			must(t, recv.SendTo(b, nil, n.address(a)))
-			settle(t, d)
+			recv.done(t, d, recv.runs+1)
 		}
 	})
 }

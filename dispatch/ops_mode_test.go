@@ -55,6 +55,7 @@ func TestOpsErrors(t *testing.T) {
 			}
 		}
 		n.sysSend(a, []byte{1})
+		o.done(t, d, 1)
 		settle(t, d)
 		o.want(t, 1, 1, nil)
 
@@ -64,6 +65,7 @@ func TestOpsErrors(t *testing.T) {
 		if err := o.Recv(b, buf); err != dispatch.ErrInFlight {
 			t.Errorf("%v before the callback, want ErrInFlight", err)
 		}
+		o.done(t, d, 2)
 		settle(t, d)
 		for i, fd := range []dispatch.FD{noSocket(t), file(t)} {
 			must(t, d.Register(fd))

@@ -129,6 +129,9 @@ func TestOpsCancelThenClose(t *testing.T) {
 				t.Error("Cancel of what has been canceled or closed = true")
 			}
 		}
+		for _, o := range []*operation{recv, send, rest} {
+			o.done(t, d, 1)
+		}
 		settle(t, d)
 		recv.want(t, 1, 0, context.Canceled)
 		send.want(t, 1, send.n, context.Canceled)

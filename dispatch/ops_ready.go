@@ -2,8 +2,10 @@ package dispatch
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"sync/atomic"
+	"syscall"
 
 	"github.com/seed-1e54c410/turnstile/internal/poll"
 )
@@ -58,6 +60,9 @@ func (d *Dispatcher) newReadySet(i uint32) (opSet, error) {
 	stream, glued, err := poll.Stream(int(s.fd))
 	if err != nil {
 		return nil, err
+	}
+	if poll.Blocks(int(s.fd)) {
+		return nil, fmt.Errorf("dispatch: descriptor in blocking mode: %w", syscall.EINVAL)
 	}
 	p := d.io.poller
 	e, ok := p.(interface{ Edges() bool })

@@ -73,7 +73,7 @@ func TestUnregisterInCallback(t *testing.T) {
 		write(t, s.w)
 		must(t, d.Drain(-1))
 		gone := ": " + dispatch.ErrNotRegistered.Error()
-		r.want(t, "first", "second"+gone, "third"+gone, "first"+gone, "successor")
+		r.want(t, "first", "second"+gone, "third"+gone, "successor")
 	})
 }
 

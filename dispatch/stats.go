@@ -145,7 +145,7 @@ func (d *Dispatcher) Backend() string {
 // another event loop can embed this one: it watches the handle for reading, and calls Poll(0)
 // when it is readable, as it is while the system has something to report of a registered
 // descriptor or process. Posts, timers, idle callbacks, events and signals do not make it readable,
-// nor do regular files: for those it calls Poll(0) at times of its own. It cannot be a Dispatcher
+// nor do regular files and operations that are done at their start: for those it calls Poll(0) at times of its own. It cannot be a Dispatcher
 // itself, since Poll returns ErrRunning in a callback. The handle is for watching only, and Close
 // closes it.
 //

@@ -27,8 +27,9 @@ const yieldEvery = 200_000
 const yieldAsks = 1024
 
 // Poll makes one turn, in which it sleeps for at most timeout until there is something
-// to do, for ever if timeout is negative. It returns the number of callbacks that
-// have run.
+// to do, for ever if timeout is negative. It returns how many entries of the FIFO have run;
+// one that was stopped after it had joined counts. It may return 0 before the timeout is over, for an
+// event that turned out to be for nobody: who waits for a moment arms a timer.
 //
 // It returns ErrIdle if nothing is pending, ErrRunning if it is called in a callback or
 // task or while another goroutine turns the dispatcher, and ErrClosed after Close; or the
@@ -252,6 +253,9 @@ func (d *Dispatcher) expire() {
 // enqueue appends r to the FIFO.
 func (d *Dispatcher) enqueue(r seam.Runnable) {
 	if d.next == len(d.ready) {
+		if cap(d.ready) > 4096 && len(d.ready) < 1024 {
+			d.ready = nil // as in merge
+		}
 		d.ready, d.next = d.ready[:0], 0
 	}
 	d.ready = append(d.ready, r)
@@ -275,7 +279,7 @@ func (d *Dispatcher) ask(limit int64, polling bool) error {
 	d.ran(0)
 	d.now = d.clock()
 	d.expire() // 2
-	if d.io.always.Load() > 0 {
+	if d.io.forced.Load() > 0 {
 		d.io.readyAlways(d)
 	}
 	busy := len(d.ready) > d.next

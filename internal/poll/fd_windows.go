@@ -28,3 +28,9 @@ func CloseFD(fd int) error {
 	}
 	return os.NewSyscallError("CloseHandle", err)
 }
+
+// Valid reports whether fd can be a descriptor.
+func Valid(fd uintptr) bool { return fd != ^uintptr(0) }
+
+// Blocks is for systems whose poller tells readiness only.
+func Blocks(int) bool { return false }

@@ -29,6 +29,9 @@ func addProcess(p Poller, add func(fd int, tag Tag, interest Mode, trigger Trigg
 	if errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EPERM) { // EPERM: some seccomp filters
 		return nil, fmt.Errorf("poll: pidfd_open: %w", errors.ErrUnsupported)
 	}
+	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EINVAL) {
+		err = unix.ESRCH // a thread that is no process
+	}
 	if err != nil {
 		return nil, os.NewSyscallError("pidfd_open", err)
 	}
