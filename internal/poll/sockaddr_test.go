@@ -38,7 +38,7 @@ func TestSockAddrIP(t *testing.T) {
 		ip, _ := netip.AddrFromSlice(rapid.SliceOfN(rapid.Byte(), n, n).Draw(t, "ip"))
 		switch {
 		case n == 16 && rapid.Bool().Draw(t, "zone"):
-			ip = ip.WithZone(strconv.Itoa(int(rapid.Uint32Min(1).Draw(t, "number"))))
+			ip = ip.WithZone(strconv.FormatUint(uint64(rapid.Uint32Min(1).Draw(t, "number")), 10))
 		case n == 4 && rapid.Bool().Draw(t, "mapped"):
 			ip = netip.AddrFrom16(ip.As16())
 		}
