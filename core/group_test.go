@@ -174,9 +174,9 @@ func TestGroupParentCancel(t *testing.T) {
 			tr.want(t, "cleaned cleaned cleaned")
 
 			below, cancel := core.WithCancel(ctx)
-			go cancel()
 			err = core.WithGroup(below, func(ctx context.Context, g *core.Group) error {
 				wantErr(t, "Go", g.Go(at(ctx, 1), cleaning(&tr, "cleaned")), nil)
+				go cancel() // not before Go, which would refuse
 				return nil
 			})
 			wantErr(t, "WithGroup", err, context.Canceled)

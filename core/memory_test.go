@@ -53,9 +53,9 @@ func TestPendingFutureMemory(t *testing.T) {
 	})
 }
 
-// A task takes about 1 KB of heap for itself, its future and its coroutine, and a stack: 2 KiB if what
-// it calls fits into that, twice as much if not, and from the start what the runtime has found
-// others to need on average.
+// A task takes about 1 KB of heap for itself, its future and its coroutine, and a stack: firstStack
+// if what it calls fits into that, twice as much if not, and from the start what the runtime has
+// found others to need on average.
 func TestPendingTaskMemory(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -63,8 +63,8 @@ func TestPendingTaskMemory(t *testing.T) {
 		limit int
 		wait  func(ctx context.Context) error
 	}{
-		{"tasks asleep", check.Times(10_000, 100_000), 4000, func(ctx context.Context) error { return core.Sleep(ctx, time.Hour) }},
-		{"tasks awaiting a future of each", check.Times(100_000, 1_000_000), 5600, forever},
+		{"tasks asleep", check.Times(10_000, 100_000), 1950 + max(firstStack, 4<<10), func(ctx context.Context) error { return core.Sleep(ctx, time.Hour) }},
+		{"tasks awaiting a future of each", check.Times(100_000, 1_000_000), 1500 + max(firstStack, 4<<10), forever},
 	} {
 		err := core.Run(t.Context(), func(ctx context.Context) error {
 			each(t, c.name, c.n, c.limit, func() (any, func()) {
@@ -121,7 +121,7 @@ func TestChainOfAwaitsMemory(t *testing.T) {
 			}
 		}
 		var top *core.Future[int]
-		each(t, "tasks in a chain", n, 5600, func() (any, func()) {
+		each(t, "tasks in a chain", n, 1500+max(firstStack, 4<<10), func() (any, func()) {
 			top = core.Async(ctx, down(n))
 			_, _ = reached.Await(ctx)
 			return top, func() { bottom.Complete(0) }
