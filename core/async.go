@@ -2,7 +2,6 @@ package core
 
 import (
 	"context"
-	"errors"
 	"log"
 
 	"github.com/seed-1e54c410/turnstile/dispatch"
@@ -23,12 +22,14 @@ import (
 //
 // A function always runs, even if ctx is done already: what it was handed is in its
 // care. Only on a dispatcher that closes it does not: the future fails with
-// dispatch.ErrClosed.
+// dispatch.ErrClosed. It does so, too, when fn has begun and its dispatcher leaves it suspended for
+// ever, see dispatch.Dispatcher.Close: then it says that fn will never go on, not that it has ended.
 //
 // If fn panics the future fails with a *[PanicError]; if it calls runtime.Goexit,
 // with ErrGoexit. If the task was canceled and fn returns an error that is
 // context.Canceled, the future is canceled, with a *[CanceledError]. What fn returns
-// otherwise is the outcome.
+// otherwise is the outcome; an error that joins others to a cancel, as errors.Join does, is one
+// that has failed.
 //
 // fn must not wait between runtime.LockOSThread and UnlockOSThread, nor in a callback from
 // C: use [Blocking] there.
@@ -198,8 +199,7 @@ func saysCanceled(err error) (yes bool) {
 			yes = false
 		}
 	}()
-	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) ||
-		errors.Is(err, dispatch.ErrClosed)
+	return saysOnly(err, context.Canceled, context.DeadlineExceeded, dispatch.ErrClosed)
 }
 
 // unhandled is an error that nobody waits for.
@@ -219,7 +219,7 @@ func (u *unhandled) count(n int64) {
 
 func (u *unhandled) RunReady() {
 	u.count(-1)
-	_, panicked := errors.AsType[*PanicError](u.err)
+	panicked := isPanic(u.err)
 	switch {
 	case u.report != nil:
 		u.report(u.err)

@@ -14,7 +14,8 @@ import (
 //
 // The callbacks of one future on one dispatcher run in the order in which they were added, also
 // those that are added when it is finished. They are posted, in one step with the end of the future,
-// behind the tasks that await it: those go on first. On different dispatchers, and without
+// behind the tasks that await it: those go on first. Those that wait for it in [All], [Any] or [Race]
+// come after the callbacks. On different dispatchers, and without
 // one, there is no order between callbacks.
 //
 // A call of stop takes fn out and reports whether it was this call that did: then fn does not

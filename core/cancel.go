@@ -23,8 +23,9 @@ func NewOwned[T any](cancel func(cause error)) *Future[T] {
 // OnCancel makes fn run when somebody asks for the end of the future while it is pending, so
 // that its owner can stop the work: at once if that was before, never if it ends without. The
 // functions run once, in the order in which they were added, on the goroutine of whoever cancels,
-// with no lock held; each runs even if one before it panics. They must not wait: that goroutine
-// may be a loop.
+// with no lock held; each runs even if one before it panics. One that is added while they run
+// does so at once, inside the call of OnCancel, and not behind those that were there before. They
+// must not wait: that goroutine may be a loop.
 //
 // When they have returned, the future is finished as canceled, if it is still pending: a
 // function may complete it with what is there. To keep it pending until the work has ended, use
@@ -32,24 +33,27 @@ func NewOwned[T any](cancel func(cause error)) *Future[T] {
 //
 // It is for the owner, as Complete is. On the future of a task it panics: a task
 // hears of a cancel from its ctx, see context.AfterFunc.
-func (p *promise) OnCancel(fn func()) {
-	if p.task != nil {
+func (f *promise) OnCancel(fn func()) {
+	if fn == nil {
+		panic("core: OnCancel of nil")
+	}
+	if f.task != nil {
 		panic("core: OnCancel of the future of a task, which hears of a cancel from its ctx")
 	}
-	p.mu.Lock()
+	f.mu.Lock()
 	switch {
-	case p.asked.Load():
-		p.mu.Unlock()
+	case f.asked.Load():
+		f.mu.Unlock()
 		fn()
 		return
-	case !p.Finished():
-		p.link(&watcher{kind: canceler, told: func(error) { fn() }})
+	case !f.Finished():
+		f.link(&watcher{kind: canceler, told: func(error) { fn() }})
 	}
-	p.mu.Unlock()
+	f.mu.Unlock()
 }
 
 // Cancel is CancelCause with context.Canceled.
-func (p *promise) Cancel() bool { return p.CancelCause(context.Canceled) }
+func (f *promise) Cancel() bool { return f.CancelCause(context.Canceled) }
 
 // CancelCause asks for the end of the future, and reports whether it could: false
 // means that it is finished. Only the first cause counts.
@@ -58,35 +62,36 @@ func (p *promise) Cancel() bool { return p.CancelCause(context.Canceled) }
 //     cause. It is completed all the same if the task returns without an error.
 //   - One that was made by [NewOwned] ends when its owner finishes it.
 //   - Any other is finished as canceled before the call returns, after the functions of
-//     OnCancel have run. What its owner completes it with later has no effect.
-func (p *promise) CancelCause(cause error) bool {
+//     OnCancel have run, unless another cancel is running them just then: that one finishes it
+//     when they have returned. What its owner completes it with later has no effect.
+func (f *promise) CancelCause(cause error) bool {
 	if cause == nil {
 		cause = context.Canceled
 	}
-	if t := p.task; t != nil {
-		if p.Finished() {
+	if t := f.task; t != nil {
+		if f.Finished() {
 			return false
 		}
 		t.end(&ending{context.Canceled, cause})
-		return !p.Finished()
+		return !f.Finished()
 	}
-	p.mu.Lock()
-	if p.Finished() {
-		p.mu.Unlock()
+	f.mu.Lock()
+	if f.Finished() {
+		f.mu.Unlock()
 		return false
 	}
-	if p.asked.Load() {
-		p.mu.Unlock()
+	if f.asked.Load() {
+		f.mu.Unlock()
 		return true // whoever asked first goes on with it
 	}
-	p.err = &CanceledError{cause}
-	p.asked.Store(true)
-	if fns, owned := p.takeCancelers(); len(fns) > 0 {
-		p.mu.Unlock()
-		p.tell(fns, cause, owned)
+	f.err = &CanceledError{cause}
+	f.asked.Store(true)
+	if fns, owned := f.takeCancelers(); len(fns) > 0 {
+		f.mu.Unlock()
+		f.tell(fns, cause, owned)
 		return true
 	}
-	p.finish(StateCanceled, p.err)
+	f.finish(StateCanceled, f.err)
 	return true
 }
 
@@ -129,13 +134,13 @@ func (p *promise) takeCancelers() (fns []func(error), owned bool) {
 // was: the outcome is in State and Err, and a value that was there first is not lost. If ctx ends
 // first, it returns ctx.Err(), and the request stays; a task that cancels itself so gets ErrSelf,
 // and is canceled.
-func (p *promise) CancelAndWait(ctx context.Context) error {
-	p.Cancel()
-	if !p.Finished() {
-		if err := p.wait(ctx); err != nil {
+func (f *promise) CancelAndWait(ctx context.Context) error {
+	f.Cancel()
+	if !f.Finished() {
+		if err := f.wait(ctx); err != nil {
 			return err
 		}
 	}
-	p.looked()
+	f.looked()
 	return nil
 }

@@ -60,7 +60,7 @@ func (o *onlooker) forget() {
 }
 
 // isSelf reports whether p is the end of the task that the caller runs in.
-func (p *promise) isSelf() bool { return p.task != nil && p.task.Here() }
+func (p *promise) isSelf() bool { return p.task != nil && p.task.inside() }
 
 // completed waits until all of ps are completed, or one is finished otherwise, whose error it
 // returns.

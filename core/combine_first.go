@@ -35,11 +35,12 @@ func Race[W Waitable](ctx context.Context, ws ...W) (int, error) {
 // in the order of the arguments if several were completed before the call, even if ctx is
 // done. If all of them fail or are canceled, it returns an error that joins all of theirs, in the
 // order of the arguments, as errors.Join does. It returns ErrNoFutures for none, and ctx.Err() if
-// ctx ends first. The others are not touched, and hold no memory of the call. A task that
-// would wait for nothing but its own end gets ErrSelf.
+// ctx ends first. The others are not touched, and hold no memory of the call. If the task that
+// calls is among them, it is left out, and where no other can be completed the result is ErrSelf.
 func Any[T any](ctx context.Context, fs ...*Future[T]) (T, error) {
 	var zero T
-	var ps []*promise // those that may still be completed
+	var ps []*promise // those that may still be completed while the caller waits
+	self := false     // and so may the caller's own task, but not then
 	for _, f := range fs {
 		f.looked()
 	}
@@ -48,13 +49,17 @@ func Any[T any](ctx context.Context, fs ...*Future[T]) (T, error) {
 		case StateCompleted:
 			return f.val, nil
 		case StatePending:
+			if f.isSelf() {
+				self = true
+				continue
+			}
 			ps = append(ps, &f.promise)
 		}
 	}
-	if len(ps) > 0 || len(fs) == 0 {
-		if err := canWait(ps); err != nil {
-			return zero, err
-		}
+	if len(fs) == 0 {
+		return zero, ErrNoFutures
+	}
+	if len(ps) > 0 {
 		i, err := await(ctx, ps, func(p *promise) bool { return p.State() == StateCompleted })
 		if err != nil {
 			return zero, err
@@ -66,6 +71,9 @@ func Any[T any](ctx context.Context, fs ...*Future[T]) (T, error) {
 				}
 			}
 		}
+	}
+	if self {
+		return zero, ErrSelf
 	}
 	errs := make([]error, len(fs))
 	for i, f := range fs {

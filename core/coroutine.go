@@ -25,6 +25,8 @@ type coroutine struct {
 	stopArmed            func() bool
 	armedOn              *scope // guarded by its tree.mu, with the links
 	armedNext, armedPrev *coroutine
+	arms                 int      // waits with something armed: more than one where they are nested
+	outer                []arming // of all but the innermost
 }
 
 func newCoroutine(s *sched) *coroutine {

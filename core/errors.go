@@ -46,6 +46,50 @@ func (e *CanceledError) Is(target error) bool { return target == context.Cancele
 // Unwrap returns the cause.
 func (e *CanceledError) Unwrap() error { return e.Cause }
 
+// saysOnly reports whether err says nothing but some of these errors: an error that is made of
+// several does if each of them does. A panic never does, whatever its value. It calls
+// methods of err.
+func saysOnly(err error, these ...error) bool {
+	for err != nil {
+		if _, panicked := err.(*PanicError); panicked {
+			return false
+		}
+		is, _ := err.(interface{ Is(target error) bool })
+		for _, this := range these {
+			if err == this || is != nil && is.Is(this) {
+				return true
+			}
+		}
+		switch e := err.(type) {
+		case interface{ Unwrap() error }:
+			err = e.Unwrap()
+		case interface{ Unwrap() []error }:
+			all := e.Unwrap()
+			for _, err := range all {
+				if !saysOnly(err, these...) {
+					return false
+				}
+			}
+			return len(all) > 0
+		default:
+			return false
+		}
+	}
+	return false
+}
+
+// isPanic reports whether err is that of a task that has panicked, or wraps one. An error whose own
+// methods panic when it is asked is not.
+func isPanic(err error) (yes bool) {
+	defer func() {
+		if recover() != nil {
+			yes = false
+		}
+	}()
+	_, yes = errors.AsType[*PanicError](err)
+	return yes
+}
+
 // PanicError is the error of a task that has panicked.
 type PanicError struct {
 	Value any    // what panic was called with

@@ -2,7 +2,6 @@ package core
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"runtime"
 	"sync"
@@ -149,7 +148,7 @@ func (f *Future[T]) TryFail(err error) bool {
 // fail finishes the future with an error of its owner.
 func (f *Future[T]) fail(err error) bool {
 	var zero T
-	if f.asked.Load() && errors.Is(err, context.Canceled) {
+	if f.asked.Load() && saysOnly(err, context.Canceled) {
 		return f.finish(StateCanceled, zero, err)
 	}
 	return f.finish(StateFailed, zero, err)
@@ -227,7 +226,7 @@ func (f *Future[T]) settle() {
 	s, err := StateCompleted, f.err
 	if err != nil {
 		s = StateFailed
-		if e := f.task.over.Load(); e != nil && e != errEnded && errors.Is(err, context.Canceled) {
+		if e := f.task.over.Load(); e != nil && e != errEnded && saysOnly(err, context.Canceled) {
 			s, err = StateCanceled, &CanceledError{e.cause}
 		}
 	}
@@ -236,30 +235,30 @@ func (f *Future[T]) settle() {
 }
 
 // State returns the state.
-func (p *promise) State() State { return State(p.state.Load()) } // without isTracked
+func (f *promise) State() State { return State(f.state.Load()) } // without isTracked
 
 // Finished reports whether the state is final.
-func (p *promise) Finished() bool { return p.State() != StatePending }
+func (f *promise) Finished() bool { return f.State() != StatePending }
 
 // Failed reports whether the future has failed; a canceled one has not.
-func (p *promise) Failed() bool {
-	failed := p.State() == StateFailed
+func (f *promise) Failed() bool {
+	failed := f.State() == StateFailed
 	if failed {
-		p.looked()
+		f.looked()
 	}
 	return failed
 }
 
 // Canceled reports whether the future was canceled.
-func (p *promise) Canceled() bool { return p.State() == StateCanceled }
+func (f *promise) Canceled() bool { return f.State() == StateCanceled }
 
 // Err returns the error of a future that has failed or was canceled, else nil.
-func (p *promise) Err() error {
-	if !p.Finished() {
+func (f *promise) Err() error {
+	if !f.Finished() {
 		return nil
 	}
-	p.looked()
-	return p.err
+	f.looked()
+	return f.err
 }
 
 func (p *promise) ended() *promise { return p }
@@ -284,16 +283,16 @@ func (f *Future[T]) Read() (T, error) {
 }
 
 // Done returns a channel that is closed when the future is finished, for select.
-func (p *promise) Done() <-chan struct{} {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.done == nil {
-		p.done = make(chan struct{})
-		if p.Finished() {
-			close(p.done)
+func (f *promise) Done() <-chan struct{} {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.done == nil {
+		f.done = make(chan struct{})
+		if f.Finished() {
+			close(f.done)
 		}
 	}
-	return p.done
+	return f.done
 }
 
 // Await waits until the future is finished and returns its outcome. If ctx ends first, it
@@ -307,13 +306,16 @@ func (f *Future[T]) Await(ctx context.Context) (T, error) {
 	if f == nil {
 		panic("core: Await of a nil future")
 	}
-	if !f.Finished() {
+	s := f.state.Load()
+	if State(s) == StatePending {
 		if err := f.wait(ctx); err != nil {
 			var zero T
 			return zero, err
 		}
 	}
-	f.looked()
+	if s&isTracked != 0 {
+		lookedAt(&f.promise)
+	}
 	return f.val, f.err
 }
 
@@ -347,7 +349,7 @@ func (f *Future[T]) AwaitOrCancel(ctx context.Context) (T, error) {
 
 // wait waits until p is finished. An error is that of the wait.
 func (p *promise) wait(ctx context.Context) error {
-	if p.task != nil && p.task.gid.Load() != 0 && currentOf(ctx) == p.task {
+	if p.isSelf() {
 		return ErrSelf
 	}
 	if err := ctx.Err(); err != nil {
@@ -371,6 +373,7 @@ func (p *promise) wait(ctx context.Context) error {
 		err = p.waiters.WaitIn(&s.owner.co.seat, s.owner, &p.mu)
 	} else {
 		_, err = p.waiters.WaitLocked(ctx, &p.mu, struct{}{}, nil)
+		p.forgetPlaces()
 	}
 	if p.tracked() {
 		aim(nil)
@@ -379,4 +382,13 @@ func (p *promise) wait(ctx context.Context) error {
 		return nil // ctx was late
 	}
 	return err
+}
+
+// forgetPlaces drops what the queue keeps for those that wait next, if nobody will.
+func (p *promise) forgetPlaces() {
+	if p.Finished() {
+		p.mu.Lock()
+		p.waiters = park.Queue[struct{}]{}
+		p.mu.Unlock()
+	}
 }

@@ -12,12 +12,18 @@ import "context"
 func Gather[T any](ctx context.Context, limit int, fns ...func(ctx context.Context) (T, error)) ([]T, error) {
 	vals := make([]T, len(fns))
 	err := WithGroup(ctx, func(ctx context.Context, g *Group) error {
+		if len(fns) == 0 {
+			return ctx.Err()
+		}
 		g.SetLimit(limit)
 		for i, fn := range fns {
 			if fn == nil {
 				panic("core: Gather of a nil function")
 			}
 			err := g.Go(ctx, func(ctx context.Context) error {
+				if err := ctx.Err(); err != nil {
+					return err // it was accepted, but has not begun
+				}
 				v, err := fn(ctx)
 				if err == nil {
 					vals[i] = v

@@ -78,7 +78,7 @@ type Group struct {
 	n      int        // tasks that have a place
 	limit  int        // places; 0: any number
 	first  *groupTask // those that have begun and not ended
-	places park.Queue[struct{}]
+	places park.Queue[*groupTask]
 	end    park.Queue[struct{}] // WithGroup, waiting for the tasks
 }
 
@@ -91,6 +91,9 @@ type Group struct {
 // with the group, whatever ctx it was: by the first error at once, by the end of the ctx
 // of the group when the function of WithGroup has returned at the latest.
 //
+// What Go has accepted runs, like any task: if the group is canceled before it begins, which is so on
+// another loop or behind a limit of nesting, with a ctx that is done.
+//
 // If ctx ends before there is a place, or is done at the call, fn does not run, Go returns
 // ctx.Err(), and the group fails with it as if fn had returned it: so nothing is
 // left out unnoticed. If the group is canceled, fn does not run either, and Go returns the error of
@@ -101,18 +104,22 @@ func (g *Group) Go(ctx context.Context, fn func(ctx context.Context) error) erro
 	}
 	done := ctx.Err() != nil
 	g.lock()
+	t := &groupTask{group: g, fn: fn}
 	ok := !done && g.free()
 	if ok {
-		g.n++
+		g.seat(t)
 	}
 	g.mu.Unlock()
 	if !ok {
-		if err := g.place(ctx); err != nil {
+		if err := g.place(ctx, t); err != nil {
+			if err == errUsed {
+				panic(err.Error())
+			}
 			g.fail(err)
 			return err
 		}
 	}
-	g.start(ctx, fn)
+	t.begin(ctx)
 	return nil
 }
 
@@ -125,18 +132,19 @@ func (g *Group) TryGo(ctx context.Context, fn func(ctx context.Context) error) b
 	}
 	done := ctx.Err() != nil
 	g.lock()
-	ok := !done && g.free()
-	if ok {
-		g.n++
+	if done || !g.free() {
+		g.mu.Unlock()
+		return false
 	}
+	t := &groupTask{group: g, fn: fn}
+	g.seat(t)
 	g.mu.Unlock()
-	if ok {
-		g.start(ctx, fn)
-	}
-	return ok
+	t.begin(ctx)
+	return true
 }
 
-// SetLimit allows n tasks at a time, any number for n ≤ 0, as it is at first. If there are
+// SetLimit allows n tasks at a time, any number for n ≤ 0, as it is at first; so 0 is no limit here,
+// where that of package errgroup allows none. If there are
 // more than that already, they go on, and there is a place again when fewer than n are left.
 func (g *Group) SetLimit(n int) {
 	g.lock()
@@ -146,7 +154,7 @@ func (g *Group) SetLimit(n int) {
 }
 
 // Cancel cancels the ctx of the group and all its tasks, which is no failure: errors
-// that are context.Canceled do not count from then on, and if there is no other one WithGroup
+// that are context.Canceled, and not joined to others, do not count from then on, and if there is no other one WithGroup
 // returns nil. It does not wait. When WithGroup has returned it does nothing.
 func (g *Group) Cancel() {
 	g.mu.Lock()
@@ -178,40 +186,57 @@ func (g *Group) lock() {
 	g.mu.Lock()
 	if !g.open {
 		g.mu.Unlock()
-		panic("core: use of a group whose WithGroup has returned")
+		panic(errUsed.Error())
 	}
 }
+
+// errUsed is what a call panics with that would start something too late.
+var errUsed = errors.New("core: use of a group whose WithGroup has returned")
 
 // free reports whether a newcomer may have a place. Nobody waits then: a place that gets free is
 // given to those who wait in the same step. The mutex is held.
 func (g *Group) free() bool { return g.over == nil && (g.limit == 0 || g.n < g.limit) }
 
-// take takes a place for the one who waits first.
-func (g *Group) take(*struct{}) (bool, error) {
-	if g.over != nil {
-		return true, g.over.err
-	}
-	ok := g.free()
-	if ok {
-		g.n++
-	}
-	return ok, nil
+// seat gives t a place. The mutex is held.
+func (g *Group) seat(t *groupTask) {
+	g.n++
+	t.seated = true
 }
 
-// place waits for a place. The end of the ctx of the group ends that, too, whatever ctx is.
-func (g *Group) place(ctx context.Context) error {
+// take takes a place for the one who waits first.
+func (g *Group) take(t **groupTask) (bool, error) {
+	switch {
+	case !g.open: // WithGroup has returned between the call and the wait
+		return true, errUsed
+	case g.over != nil:
+		return true, g.over.err
+	case !g.free():
+		return false, nil
+	}
+	g.seat(*t)
+	return true, nil
+}
+
+// place waits for a place for t. The end of the ctx of the group ends that, too, whatever ctx is.
+func (g *Group) place(ctx context.Context, t *groupTask) error {
+	returned := false
+	defer func() {
+		if !returned { // a ctx of somebody else's has panicked, perhaps when t had its place
+			t.goes()
+		}
+	}()
 	if ctx != g.ctx {
 		both, stop := either(ctx, g.ctx)
 		defer stop()
 		ctx = both
 	}
-	_, err := g.places.Wait(ctx, &g.mu, struct{}{}, g.take)
+	_, err := g.places.Wait(ctx, &g.mu, t, g.take)
+	returned = true
 	return err
 }
 
-// start starts a task that has a place.
-func (g *Group) start(ctx context.Context, fn func(ctx context.Context) error) {
-	t := &groupTask{group: g, fn: fn}
+// begin starts t, which has a place.
+func (t *groupTask) begin(ctx context.Context) {
 	started := false
 	defer func() {
 		if !started { // a ctx of somebody else's has panicked
@@ -236,16 +261,15 @@ func (g *Group) fail(err error) {
 	g.stop(&ending{context.Canceled, err}, err)
 }
 
-// isCanceled reports whether err says that its task was canceled. A panic says something else,
-// whatever its value, and so does an error whose own methods panic.
+// isCanceled reports whether err only says that its task was canceled. An error whose own methods
+// panic says something else.
 func isCanceled(err error) (yes bool) {
 	defer func() {
 		if recover() != nil {
 			yes = false
 		}
 	}()
-	_, panicked := errors.AsType[*PanicError](err)
-	return !panicked && errors.Is(err, context.Canceled)
+	return saysOnly(err, context.Canceled)
 }
 
 // stop cancels the group, if nobody has done so, and notes its first error, if any.
@@ -318,7 +342,8 @@ type groupTask struct {
 	err   error
 
 	// Guarded by the mutex of the group.
-	begun, gone   bool
+	seated        bool // it has a place, until it goes
+	begun         bool
 	after, before *groupTask // Group.first
 }
 
@@ -353,10 +378,10 @@ func (t *groupTask) goes() {
 	g := t.group
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if t.gone {
+	if !t.seated {
 		return
 	}
-	t.gone = true
+	t.seated = false
 	if t.begun {
 		if t.before == nil {
 			g.first = t.after
@@ -366,6 +391,7 @@ func (t *groupTask) goes() {
 		if t.after != nil {
 			t.after.before = t.before
 		}
+		t.after, t.before = nil, nil // whoever keeps the ctx of t must not keep others
 	}
 	g.n--
 	g.places.Settle(g.take)

@@ -91,7 +91,7 @@ const (
 
 func (p *pull[T]) next(ctx context.Context) (T, error, bool) {
 	var zero T
-	if p.Here() {
+	if p.inside() {
 		return zero, ErrSelf, true
 	}
 	if err := ctx.Err(); err != nil {
@@ -104,7 +104,7 @@ func (p *pull[T]) next(ctx context.Context) (T, error, bool) {
 	}
 	p.mu.Unlock()
 	if begin {
-		p.start(p.ctx, p)
+		p.begin()
 	}
 	got, err := p.nexts.Wait(ctx, &p.mu, pulled[T]{}, p.take)
 	if err != nil {
@@ -114,6 +114,18 @@ func (p *pull[T]) next(ctx context.Context) (T, error, bool) {
 		panic(t.PanicError)
 	}
 	return got.v, got.err, got.more
+}
+
+// begin starts the task.
+func (p *pull[T]) begin() {
+	started := false
+	defer func() {
+		if !started { // the ctx given to Pull has panicked, or is nil
+			p.finish(nil)
+		}
+	}()
+	p.start(p.ctx, p)
+	started = true
 }
 
 // take gives a next what there is. If that is nothing it asks for it.
@@ -222,7 +234,7 @@ func (p *pull[T]) stop() {
 	if runs {
 		p.task.end(&ending{context.Canceled, context.Canceled})
 	}
-	if p.Here() {
+	if p.inside() {
 		return
 	}
 	_, _ = p.stops.Wait(context.Background(), &p.mu, struct{}{}, p.ended)

@@ -13,9 +13,10 @@ import (
 )
 
 // Run makes a dispatcher, runs main on it as its first task, and returns the error of
-// main. When main returns all other tasks are canceled, with ErrMainReturned as the
-// cause, and waited for as Close of the dispatcher does; an error of that is joined to
-// the one of main.
+// main. When main returns all other tasks of the dispatcher are canceled, with ErrMainReturned as
+// the cause, and waited for as Close of the dispatcher does; an error of that is joined to
+// the one of main. A task that was started on another dispatcher, or on a goroutine, is not
+// touched: cancel the ctx that it was started with, or start it in a [WithGroup].
 //
 // If main panics, so does Run, with a *[PanicError], once everything has ended. If it
 // calls runtime.Goexit, as t.FailNow does, so does Run. If ctx is done at the call, Run returns
@@ -46,7 +47,7 @@ func Run(ctx context.Context, main func(ctx context.Context) error) error {
 
 // RunOn is [Run] on a dispatcher that exists and stays open, and that nobody else is
 // turning. When main returns those tasks are canceled and waited for that main and
-// its descendants have started, detached ones included. Those that are left after
+// its descendants have started on d, detached ones included. Those that are left after
 // dispatch.Config.CloseTimeout are named in a *dispatch.CloseError.
 //
 // If the dispatcher is closed before main returns, main is canceled with

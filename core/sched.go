@@ -26,6 +26,7 @@ type sched struct {
 	nested    int
 	closing   *ending // Close has begun: no new tasks
 	abandoned bool    // Close is at its end: no more waits
+	gaveUp    bool    // and the tasks that are left were told off
 	burials   int     // coroutines that wait for their end, after a Goexit
 	parked    int     // coroutines that could not be ended
 
@@ -181,4 +182,21 @@ func (s *sched) Release() {
 		c.stop()
 	}
 	s.idle = nil
+	if s.abandoned && !s.gaveUp {
+		s.gaveUp = true
+		s.giveUp()
+	}
+}
+
+// giveUp finishes what the tasks that are left were to finish: they are suspended for ever, and those
+// that wait for them elsewhere must not be. No lock is held.
+func (s *sched) giveUp() {
+	for t := s.first; t != nil; t = t.nextLive {
+		if _, ok := t.body.(*mainTask); ok {
+			continue // Run and RunOn hear of the end of the dispatcher by themselves
+		}
+		t.leave()
+		t.untrack()
+		t.body.fail(dispatch.ErrClosed)
+	}
 }

@@ -5,6 +5,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/seed-1e54c410/turnstile/internal/timer"
 )
 
 // scope is every context.Context that this package makes: the ctx of a task, and
@@ -23,6 +25,7 @@ type scope struct {
 	// special is set once, before over, hook or std, so that Err is a single load as long as nothing
 	// has happened.
 	special atomic.Bool
+	cut     bool                   // shielded: the deadline of up does not count
 	over    atomic.Pointer[ending] // set once, under tree.mu: canceled, or the task has ended
 	// hook is the nearest one on the way up, if a context that is not ours can end this scope.
 	hook atomic.Pointer[hook]
@@ -30,9 +33,9 @@ type scope struct {
 	// up is the nearest ctx above that is not a scope: scopes carry no values, so
 	// they need not be held. A task that starts its successor for ever makes no chain.
 	up       *link
-	own      link       // where up points to if that is the very next one
-	deadline *time.Time // the earliest of the scopes between up and here, nil if none
-	cut      bool       // shielded: the deadline of up does not count
+	own      link         // where up points to if that is the very next one
+	deadline *time.Time   // the earliest of the scopes between up and here, nil if none
+	timer    *timer.Timer // of a WithTimeout
 
 	// Guarded by tree.mu.
 	parent            *scope
@@ -273,6 +276,9 @@ func (s *scope) finish(e *ending) {
 	}
 	for c := s.armed; c != nil; c = c.armedNext {
 		c.task.Wake()
+	}
+	if s.timer != nil {
+		s.sched.loop.Disarm(s.timer) // it would keep the loop busy for nothing
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 type alarm struct {
 	c     *coroutine
 	timer timer.Timer
+	taken bool // a Sleep uses it
 	rung  bool // it has gone off
 	stale int  // entries in the FIFO that belong to no present Sleep
 }
@@ -43,9 +44,13 @@ func (t *task) sleep(ctx context.Context, when int64) error {
 // doze does the waiting of sleep.
 func (t *task) doze(ctx context.Context, when int64) error {
 	loop, a := t.sched.loop, &t.co.alarm
-	a.rung = false
+	if a.taken { // the Err of a ctx sleeps inside a sleep
+		a = &alarm{c: t.co}
+	}
+	a.taken, a.rung = true, false
 	loop.Arm(a, when)
 	defer func() { // also if a ctx of somebody else's panics
+		a.taken = false
 		if !a.rung && !loop.Disarm(&a.timer) {
 			a.stale++ // it has expired, and stands in the FIFO
 		}
@@ -59,6 +64,9 @@ func (t *task) doze(ctx context.Context, when int64) error {
 		}
 		if err != nil {
 			return err
+		}
+		if a.rung {
+			break // while Err waited
 		}
 		t.Suspend(sleeping)
 	}

@@ -19,16 +19,16 @@ type task struct {
 	body  body
 	co    *coroutine     // loop only
 	gid   atomic.Uintptr // of the coroutine; 0: not on one
+	goid  atomic.Uintptr // of the goroutine, for a task without a dispatcher; 0: not on one
 	state atomic.Uint32  // one of the states below
 	// tracked is set before the task begins, if tracking is on then.
 	tracked bool
 
-	nextLive, prevLive *task // sched.first; loop only
-
 	// Loop only.
-	yielded bool   // in the FIFO by Yield
-	refused int32  // waits that failed since the dispatcher has closed
-	failed  uint32 // waits that have failed since the task was last suspended
+	yielded            bool   // in the FIFO by Yield
+	refused            int32  // waits that failed since the dispatcher has closed
+	failed             uint32 // waits that have failed since the task was last suspended
+	nextLive, prevLive *task  // sched.first
 }
 
 // The states of a task.
@@ -147,9 +147,12 @@ func (t *task) run() {
 	if t.co != nil {
 		t.co.g.Host = t
 		t.gid.Store(gid.Current())
+	} else {
+		t.goid.Store(gid.Current())
 	}
 	defer t.finally()
 	t.body.exec(&t.scope)
+	_ = t.scope.Err() // a ctx that is not ours may have ended, and tell us late
 	t.close()
 	t.body.done()
 	t.body = nil
@@ -181,6 +184,7 @@ func (t *task) finally() {
 func (t *task) close() {
 	t.leave()
 	t.untrack()
+	t.goid.Store(0) // which another goroutine may have next
 	if t.gid.Swap(0) == 0 {
 		return // on a goroutine, or closed already
 	}
@@ -203,40 +207,6 @@ func currentOf(ctx context.Context) *task {
 		return s.task
 	}
 	return current()
-}
-
-// Arm implements park.Host.
-func (t *task) Arm(ctx context.Context) {
-	if e, ok := ctx.(eitherCtx); ok {
-		ctx = e.Context
-	}
-	s, ok := ctx.(*scope)
-	if !ok {
-		done := ctx.Done()
-		if done == nil {
-			return
-		}
-		if s = scopeOf(ctx); s == nil || s.Done() != done {
-			t.co.stopArmed = context.AfterFunc(ctx, t.Wake)
-			return
-		}
-		// It only carries values. The scope wakes the task itself, with no goroutine in between.
-	}
-	if s != &t.scope {
-		s.arm(t.co)
-	}
-}
-
-// Disarm implements park.Host.
-func (t *task) Disarm() {
-	c := t.co
-	if c.armedOn != nil {
-		c.armedOn.disarm(c)
-	}
-	if c.stopArmed != nil {
-		c.stopArmed()
-		c.stopArmed = nil
-	}
 }
 
 // Suspend implements park.Host.
@@ -356,8 +326,14 @@ func (t *task) giveWay() {
 // Context implements park.Host.
 func (t *task) Context() context.Context { return &t.scope }
 
-// Here reports whether the caller runs in t, which costs far less than park.Self.
+// Here reports whether the caller runs in t, on its loop, which costs far less than park.Self.
 func (t *task) Here() bool { return t.gid.Load() == gid.Current() }
+
+// inside reports whether the caller runs in t, on its loop or on its goroutine.
+func (t *task) inside() bool {
+	g := gid.Current()
+	return t.gid.Load() == g || t.goid.Load() == g
+}
 
 // reason is what a task waits for, if that is no queue.
 type reason string

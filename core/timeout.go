@@ -59,17 +59,21 @@ func WithDeadline(ctx context.Context, t time.Time) (context.Context, context.Ca
 // at.
 func withDeadline(ctx context.Context, sched *sched, when int64, at time.Time, over bool) (context.Context, context.CancelFunc) {
 	s := &deadline{at: at}
+	s.scope.timer = &s.timer
 	s.init(ctx, sched)
 	if s.deadline == nil || s.at.Before(*s.deadline) {
 		s.deadline = &s.at
 	}
-	if over {
+	switch {
+	case s.over.Load() != nil: // ctx has ended
+	case over:
 		s.RunReady()
-	} else if !sched.loop.Arm(s, when) {
+	case !sched.loop.Arm(s, when):
 		s.Dropped()
+	case s.over.Load() != nil:
+		sched.loop.Disarm(&s.timer) // it has ended meanwhile, and found nothing to disarm
 	}
 	return &s.scope, func() {
-		sched.loop.Disarm(&s.timer)
 		s.end(&ending{context.Canceled, context.Canceled})
 		s.leave()
 	}

@@ -35,7 +35,7 @@ import (
 // In a bubble of testing/synctest reports come only when the dispatcher closes: the garbage
 // collector runs outside of it.
 //
-// Tracking costs about two microseconds and some 500 bytes for each future, and a stack trace for
+// Tracking costs some microseconds and 500 bytes for each future, and a stack trace for
 // each wait of a task. While it is off it costs one atomic load.
 func Track(on bool) {
 	if !on {

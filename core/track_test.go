@@ -259,6 +259,8 @@ func TestTrackToggle(t *testing.T) {
 // TestTrackSites: the count of a place is exact, and stays when all have ended.
 func TestTrackSites(t *testing.T) {
 	track(t)
+	one := core.NewFuture[int]()
+	defer one.Cancel()
 	var all []*core.Future[int]
 	made := 0
 	for range 5 {
@@ -310,6 +312,7 @@ func TestTrackKeepsNothing(t *testing.T) {
 		for range 100 {
 			f := core.NewFuture[*[1 << 16]byte]()
 			f.Complete(new([1 << 16]byte))
+			new(core.Future[int]).Complete(1)
 			_, err := core.Async(ctx, func(ctx context.Context) (*[1 << 16]byte, error) {
 				return new([1 << 16]byte), core.Yield(ctx)
 			}).Await(ctx)

@@ -108,6 +108,16 @@ func TestUnlooked(t *testing.T) {
 		{"a callback", false, func(ctx context.Context) {
 			core.Async(ctx, fails).AddCallback(core.DispatcherOf(ctx), func(*core.Future[int]) {})
 		}},
+		{"a callback before the end", false, func(ctx context.Context) {
+			f := core.NewFuture[int]()
+			f.AddCallback(core.DispatcherOf(ctx), func(*core.Future[int]) {})
+			f.Fail(errBoom)
+		}},
+		{"Race before the end", false, func(ctx context.Context) {
+			f := core.NewFuture[int]()
+			_, _ = core.Race(ctx, f, core.Completed(1))
+			f.Fail(errBoom)
+		}},
 		{"Join", false, func(ctx context.Context) { _ = core.Join(ctx, core.Async(ctx, fails)) }},
 		{"AllFinished", false, func(ctx context.Context) { _ = core.AllFinished(ctx, core.Async(ctx, fails)) }},
 		{"the second of All", false, func(ctx context.Context) {
@@ -239,6 +249,26 @@ func TestUnlookedUnreachable(t *testing.T) {
 		t.Errorf("reported: %v", err)
 	default:
 	}
+}
+
+// TestUnlookedBubble: in a bubble, whose loop the garbage collector cannot wake, the report comes
+// when the dispatcher closes.
+func TestUnlookedBubble(t *testing.T) {
+	track(t)
+	synctest.Test(t, func(t *testing.T) {
+		var got unhandledErrors
+		d, stop := looping(t, dispatch.Config{Unhandled: got.add})
+		func() { <-core.Async(core.On(t.Context(), d), fails).Done() }()
+		synctest.Wait()                                               // until the loop sleeps
+		collect(t, func() bool { return core.TrackedFutures() == 1 }) // that it has failed
+		if errs := got.list(); len(errs) > 0 {
+			t.Errorf("reported before Close: %v", errs)
+		}
+		wantErr(t, "Close", stop(), nil)
+		if errs := got.list(); len(errs) != 1 || !errors.Is(errs[0], errBoom) {
+			t.Errorf("reported: %v", errs)
+		}
+	})
 }
 
 // TestUnlookedLog: without a dispatcher, or a function there, the report is a line in the log. A

@@ -16,7 +16,8 @@ import (
 // Descriptors that were registered stay open.
 //
 // A task that does not end even so is left suspended for ever, and named in the
-// *CloseError that Close returns.
+// *CloseError that Close returns. Its future fails with ErrClosed, so that nobody elsewhere waits
+// for it.
 //
 // Where a loop is running on another goroutine Close lets that do the work and waits for
 // it. In a callback or task Close returns ErrRunning, and the loop of that dispatcher does the
