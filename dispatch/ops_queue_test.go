@@ -5,9 +5,11 @@ package dispatch_test
 import (
 	"bytes"
 	"context"
+	"slices"
 	"testing"
 
 	"github.com/seed-1e54c410/turnstile/dispatch"
+	"github.com/seed-1e54c410/turnstile/internal/poll"
 )
 
 // Operations that wait for others of their descriptor.
@@ -41,6 +43,43 @@ func TestOpsBehindConnect(t *testing.T) {
 			t.Errorf("received %q", buf)
 		}
 	})
+}
+
+// TestOpsBehindConnectPort: a poller that takes whole operations gets what follows a Connect when that is
+// done, whatever the system would make of it before.
+func TestOpsBehindConnectPort(t *testing.T) {
+	eachConfig(t, func(t *testing.T, cfg dispatch.Config) {
+		n, d := newNetwork(t), open(t, cfg)
+		l, a := n.listenTCP(), n.tcp()
+		register(t, d, l, a)
+		s := &submissions{}
+		d.WrapPoller(func(p poll.Poller) poll.Poller { s.Poller = p; return s })
+		if !s.Operations() {
+			return // it gets none
+		}
+		connect, send, recv := newOp(d), newOp(d), newOp(d)
+		must(t, connect.Connect(a, n.address(l)))
+		must(t, recv.Recv(a, make([]byte, 10)))
+		must(t, send.Send(a, []byte("x")))
+		if !slices.Equal(s.kinds, []poll.OpKind{poll.OpConnect}) {
+			t.Errorf("submitted %v", s.kinds)
+		}
+		send.done(t, d, 1)
+		if !slices.Equal(s.kinds, []poll.OpKind{poll.OpConnect, poll.OpSend, poll.OpRecv}) {
+			t.Errorf("submitted %v", s.kinds)
+		}
+	})
+}
+
+// submissions is a poller that records them.
+type submissions struct {
+	poll.Poller
+	kinds []poll.OpKind
+}
+
+func (s *submissions) Submit(op *poll.Op) error {
+	s.kinds = append(s.kinds, op.Kind)
+	return s.Poller.Submit(op)
 }
 
 // TestOpsBehindFailedConnect: where there is no connection each operation says so, or ends as if the

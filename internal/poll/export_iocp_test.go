@@ -55,6 +55,14 @@ func (p *iocp) Users() int {
 	return n
 }
 
+// CancelLater is Cancel where the system was about to finish op, but did not.
+func (p *iocp) CancelLater(op *Op) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	op.sys.canceled = true
+	return p.cancelLater(op)
+}
+
 // Fail makes op, which the system has, end with err.
 func (p *iocp) Fail(op *Op, err error) {
 	p.mu.Lock()

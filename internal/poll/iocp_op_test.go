@@ -208,6 +208,22 @@ func TestCancel(t *testing.T) {
 	})
 }
 
+// TestCancelLater: a cancel is not lost if the system could not be told at once.
+func TestCancelLater(t *testing.T) {
+	each(t, func(t *testing.T, open func() poll.Poller) {
+		p := open()
+		c := bound(t, p)
+		op := &poll.Op{Kind: poll.OpRecv, FD: c.r, Buf: make([]byte, 4)}
+		must(t, p.Submit(op))
+		quiet(t, p)
+		must(t, p.(interface{ CancelLater(*poll.Op) error }).CancelLater(op))
+		complete(t, p, op)
+		if !errors.Is(op.Err, context.Canceled) || op.N != 0 {
+			t.Errorf("%+v", op)
+		}
+	})
+}
+
 // TestCancelRace cancels from another goroutine while data comes in: one event, with all or
 // nothing.
 func TestCancelRace(t *testing.T) {

@@ -152,51 +152,92 @@ func TestSendCanceled(t *testing.T) {
 	})
 }
 
-// TestSendAfterClose: a send that waits ends when its socket is closed, and if it was canceled goes to
-// no other socket that gets the number, though there was room before that.
+// TestSendAfterClose: a send that waits ends when its socket is closed, and goes to no other socket that
+// gets the number, also when it was canceled after there had come to be room.
 func TestSendAfterClose(t *testing.T) {
 	each(t, func(t *testing.T, open func() poll.Poller) {
-		p := open()
-		c := crammed(t, p)
-		op := &poll.Op{Kind: poll.OpSend, FD: c.w, Buf: []byte("lost")}
-		must(t, p.Submit(op))
-		quiet(t, p)
-		c.closeW()
-		complete(t, p, op)
-		if !errors.Is(op.Err, windows.WSAENOTSOCK) || op.N != 0 {
-			t.Errorf("closed: %+v", op)
-		}
-
-		c = crammed(t, p)
-		op.FD = c.w
-		must(t, p.Submit(op))
-		quiet(t, p)
-		for ready(c.r, readable, 50) { // the answer that there is room is in the port now
-			_, err := read(c.r, make([]byte, 1<<16))
-			must(t, err)
-		}
-		must(t, p.Cancel(op))
-		old := c.w
-		c.closeW()
-		var successors []*pair
-		for found, tries := false, 0; !found; tries++ {
-			if tries == 100 {
-				t.Fatalf("number %d does not come back", old)
+		for want, canceled := range map[error]bool{windows.WSAENOTSOCK: false, context.Canceled: true} {
+			p := open()
+			spare := newTCP(t)
+			c := crammed(t, p)
+			op := &poll.Op{Kind: poll.OpSend, FD: c.w, Buf: []byte("lost")}
+			must(t, p.Submit(op))
+			quiet(t, p)
+			if canceled {
+				for ready(c.r, readable, 50) { // the answer that there is room is in the port now
+					_, err := read(c.r, make([]byte, 1<<16))
+					must(t, err)
+				}
+				must(t, p.Cancel(op))
 			}
-			d := newTCP(t)
-			successors = append(successors, d)
-			found = d.r == old || d.w == old
-		}
-		complete(t, p, op)
-		if !errors.Is(op.Err, context.Canceled) || op.N != 0 {
-			t.Errorf("canceled: %+v", op)
-		}
-		for _, d := range successors {
-			for _, fd := range []int{d.r, d.w} {
-				if n, err := read(fd, make([]byte, 10)); !wouldBlock(err) {
-					t.Errorf("a successor received %d, %v", n, err)
+			old := c.w
+			spare.close() // its numbers are for what else is opened when a connection is made
+			c.closeW()
+			var successors []*pair
+			for found, tries := false, 0; !found; tries++ {
+				if tries == 100 {
+					t.Fatalf("number %d does not come back", old)
+				}
+				d := newTCP(t)
+				successors = append(successors, d)
+				found = d.r == old || d.w == old
+			}
+			complete(t, p, op)
+			if !errors.Is(op.Err, want) || op.N != 0 {
+				t.Errorf("%+v, want %v", op, want)
+			}
+			for _, d := range successors {
+				for _, fd := range []int{d.r, d.w} {
+					if n, err := read(fd, make([]byte, 10)); !wouldBlock(err) {
+						t.Errorf("a successor received %d, %v", n, err)
+					}
 				}
 			}
+		}
+	})
+}
+
+// TestSendTwo: of two sends that wait the one that finds no room any more goes on waiting.
+func TestSendTwo(t *testing.T) {
+	each(t, func(t *testing.T, open func() poll.Poller) {
+		p := open()
+		c := bound(t, p)
+		must(t, windows.SetsockoptInt(windows.Handle(c.r), windows.SOL_SOCKET, windows.SO_RCVBUF, 8192))
+		smallBuffer(t, c.w)
+		cram(t, c.w)
+		var ops [4]*poll.Op
+		for i := range ops {
+			ops[i] = &poll.Op{Kind: poll.OpSend, FD: c.w, Buf: make([]byte, 1<<20)}
+			must(t, p.Submit(ops[i]))
+		}
+		left := len(ops)
+		events := make([]poll.Event, 4)
+		for left > 0 {
+			if _, err := read(c.r, make([]byte, 30_000)); err != nil && !wouldBlock(err) {
+				t.Fatal(err)
+			}
+			n, err := p.Wait(events, 0)
+			must(t, err)
+			for _, ev := range events[:n] {
+				if ev.Op.Err != nil || ev.Op.N == 0 {
+					t.Errorf("%+v", ev.Op)
+				}
+			}
+			left -= n
+		}
+	})
+}
+
+// TestSendAtOnce: what one call sends has a bound, also where there is room for more.
+func TestSendAtOnce(t *testing.T) {
+	each(t, func(t *testing.T, open func() poll.Poller) {
+		p := open()
+		c := bound(t, p)
+		must(t, windows.SetsockoptInt(windows.Handle(c.w), windows.SOL_SOCKET, windows.SO_SNDBUF, 1<<20))
+		op := &poll.Op{Kind: poll.OpSend, FD: c.w, Buf: make([]byte, 8<<20)}
+		do(t, p, op)
+		if op.Err != nil || op.N == 0 || op.N > 256<<10 {
+			t.Errorf("%+v", op)
 		}
 	})
 }
@@ -287,7 +328,9 @@ func TestAcceptPassesOver(t *testing.T) {
 		before := openFDs()
 		op := &poll.Op{Kind: poll.OpAccept, FD: l}
 		must(t, p.Submit(op))
-		for _, err := range []error{windows.WSAECONNRESET, windows.ERROR_NETNAME_DELETED, windows.WSAECONNABORTED} {
+		for _, err := range []error{
+			windows.WSAECONNRESET, windows.WSAECONNABORTED, windows.WSAENOTCONN, windows.ERROR_NETNAME_DELETED,
+		} {
 			fail(op, err)
 			quiet(t, p)
 		}

@@ -209,10 +209,11 @@ func (p *iocp) done(op *Op, ev *Event) bool {
 }
 
 // gone reports whether err of an accept belongs to a connection that has ended before it was
-// accepted: the next one may be good.
+// accepted: the next one may be good. Wine says that there is no connection, Windows says so of no
+// listener.
 func gone(err error) bool {
 	return errors.Is(err, windows.WSAECONNRESET) || errors.Is(err, windows.WSAECONNABORTED) ||
-		errors.Is(err, windows.ERROR_NETNAME_DELETED)
+		errors.Is(err, windows.ERROR_NETNAME_DELETED) || errors.Is(err, windows.WSAENOTCONN)
 }
 
 func (p *iocp) owns(fd int) bool {
@@ -416,10 +417,10 @@ func (p *iocp) Cancel(op *Op) error {
 // maxTries bounds how many milliseconds Cancel waits.
 const maxTries = 100
 
-// cancel tells the system that op shall end. It reports false if the system is just about to
-// finish it: on Windows that is a moment, under Wine it lasts until the thread that began it has been interrupted,
-// which then may find nothing to do, and leave op where it was. Wine looks the socket up by its number
-// for that, so it is better not to be closed before.
+// cancel tells the system that op shall end. It reports false if the system is just about to finish
+// it. On Windows that is a moment. Under Wine it lasts until the thread that began op has been
+// interrupted, which may then find nothing to do and leave op where it was; and it looks the socket up
+// by number for that, so the socket had better not be closed before.
 func (op *Op) cancel() (told bool, err error) {
 	s, ov := windows.Handle(op.FD), &op.sys.ov
 	if r := op.sys.request; r != nil {
