@@ -122,12 +122,12 @@ func BenchmarkPost(b *testing.B) {
 		stop()
 	})
 	b.Run("impl=chan", func(b *testing.B) {
-		ch := make(chan func(), 1024)
+		ch, ended := make(chan func(), 1024), make(chan struct{})
 		go func() {
 			for fn := range ch {
 				fn()
 			}
-			close(back)
+			close(ended)
 		}()
 		b.ReportAllocs()
 		for b.Loop() {
@@ -138,7 +138,7 @@ func BenchmarkPost(b *testing.B) {
 			<-back
 		}
 		close(ch)
-		<-back
+		<-ended
 	})
 }
 
