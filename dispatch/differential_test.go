@@ -3,6 +3,7 @@
 package dispatch_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -161,6 +162,9 @@ func (s *lineScript) result(r result) {
 	o := r.o
 	s.flying--
 	key := fmt.Sprintf("line %d send %t", s.on[o], s.send[o])
+	if errors.Is(r.err, context.Canceled) {
+		key += " canceled" // it may overtake those before it
+	}
 	s.results[key] = append(s.results[key], fmt.Sprintf("turn %d op %d: %d %d %s", s.turns, o, r.n, r.data, told(r.err)))
 	if s.again[o] > 0 && r.err == nil {
 		s.again[o]--
