@@ -41,6 +41,8 @@ const (
 // alternative). Either kick may come late and hit a Wait that does not
 // concern it, so Wait believes only the state and otherwise goes on.
 type epoller struct {
+	noOperations
+
 	fd    int
 	state atomic.Uint32
 	raw   []unix.EpollEvent // used by Wait only
@@ -350,14 +352,6 @@ func (p *epoller) kick() error {
 func (p *epoller) AddProcess(pid int, tag Tag) (Process, error) {
 	return addProcess(p, p.Add, pid, tag)
 }
-
-func (p *epoller) Operations() bool { return false }
-
-func (p *epoller) Bind(int) error { return nil }
-
-func (p *epoller) Submit(*Op) error { return errReadiness }
-
-func (p *epoller) Cancel(*Op) error { return errReadiness }
 
 func (p *epoller) Close() error {
 	p.mu.Lock()

@@ -36,6 +36,8 @@ import (
 // refused with the error of the system, since whether it waits is unknown. The
 // write end of a pipe that is watched for reading only tells of its reader's end on some of them.
 type kqueuer struct {
+	noOperations
+
 	os kqueueOS
 	kqueueTraits
 
@@ -342,14 +344,6 @@ func (e *knote) change(m Mode, flags uint32) kevent {
 	}
 	return k
 }
-
-func (p *kqueuer) Operations() bool { return false }
-
-func (p *kqueuer) Bind(int) error { return nil }
-
-func (p *kqueuer) Submit(*Op) error { return errReadiness }
-
-func (p *kqueuer) Cancel(*Op) error { return errReadiness }
 
 func (p *kqueuer) Close() error {
 	p.mu.Lock()

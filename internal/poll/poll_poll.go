@@ -24,6 +24,8 @@ import (
 // clears it. A registration without bits is not handed to the kernel at all,
 // which would report Hup and Err of it all the same.
 type poller struct {
+	noOperations
+
 	pipe [2]int // read end, write end; both non-blocking
 
 	mu      sync.Mutex
@@ -340,14 +342,6 @@ func (p *poller) Wake() error {
 }
 
 func (p *poller) AddProcess(pid int, tag Tag) (Process, error) { return addProcess(p, p.add, pid, tag) }
-
-func (p *poller) Operations() bool { return false }
-
-func (p *poller) Bind(int) error { return nil }
-
-func (p *poller) Submit(*Op) error { return errReadiness }
-
-func (p *poller) Cancel(*Op) error { return errReadiness }
 
 func (p *poller) Close() error {
 	p.mu.Lock()
