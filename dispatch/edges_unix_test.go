@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -22,14 +23,20 @@ import (
 func TestDrainEndsInTime(t *testing.T) {
 	d := open(t, dispatch.Config{})
 	var over atomic.Bool
+	var drains atomic.Int64
 	held := make(chan struct{})
 	go func() {
 		defer close(held)
 		for !over.Load() {
-			d.Hold()()
+			release := d.Hold()
+			for n := drains.Load(); drains.Load() < n+3 && !over.Load(); {
+				runtime.Gosched() // for ever, if Drain waits for the release
+			}
+			release()
 		}
 	}()
-	for range check.Times(2000, 200000) {
+	for range check.Times(5000, 200000) {
+		drains.Add(1)
 		_ = d.Post(func() {})
 		if err := d.Drain(1); err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Fatal(err)
