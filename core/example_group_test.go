@@ -65,7 +65,7 @@ func ExampleGroup_Cancel() {
 		err := core.WithGroup(ctx, func(ctx context.Context, g *core.Group) error {
 			for i := range 3 {
 				_ = g.Go(ctx, func(ctx context.Context) error {
-					if err := core.Sleep(ctx, time.Duration(i)*time.Millisecond); err != nil {
+					if err := core.Sleep(ctx, time.Duration(i)*time.Hour); err != nil {
 						return err
 					}
 					fmt.Println("found by", i)
