@@ -13,7 +13,7 @@ import (
 
 // A finished future keeps nothing for those that have awaited it.
 func TestFinishedFutureMemory(t *testing.T) {
-	const n, waiters = 1000, 32
+	const n, waiters = 4000, 32
 	each(t, "finished futures", n, 500, func() (any, func()) {
 		all := make([]*core.Future[int], n)
 		for i := range all {
