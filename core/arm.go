@@ -33,7 +33,7 @@ func (t *task) aim(ctx context.Context) (a arming) {
 			return a
 		}
 		if s = scopeOf(ctx); s == nil || s.Done() != done {
-			return arming{stop: context.AfterFunc(ctx, t.Wake)}
+			return arming{stop: t.sched.afterFunc(ctx, t.Wake)}
 		}
 		// It only carries values. The scope wakes the task itself, with no goroutine in between.
 	}

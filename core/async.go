@@ -68,14 +68,13 @@ func (a *async[T]) promised() *promise { return &a.future.promise }
 // Task is a function that runs on a dispatcher, or on a goroutine of its own. It
 // is made by [Start].
 type Task struct {
-	future *Future[struct{}]
+	future Future[struct{}]
 }
 
 // Start is [Async] for a function without a value.
 func Start(ctx context.Context, fn func(ctx context.Context) error) *Task {
 	s := &started{fn: fn}
-	s.future.task = &s.task
-	s.handle.future = &s.future
+	s.handle.future.task = &s.task
 	s.start(ctx, s)
 	return &s.handle
 }
@@ -84,25 +83,24 @@ func Start(ctx context.Context, fn func(ctx context.Context) error) *Task {
 type started struct {
 	task
 	handle Task
-	future Future[struct{}]
 	fn     func(ctx context.Context) error
 }
 
-func (s *started) exec(ctx context.Context) { s.future.err = s.fn(ctx) }
+func (s *started) exec(ctx context.Context) { s.handle.future.err = s.fn(ctx) }
 
 func (s *started) done() {
 	s.fn = nil
-	s.future.settle()
+	s.handle.future.settle()
 }
 
 func (s *started) fail(err error) {
 	s.fn = nil
-	s.future.finish(StateFailed, struct{}{}, err)
+	s.handle.future.finish(StateFailed, struct{}{}, err)
 }
 
 func (s *started) place() string { return placeOf(s.fn) }
 
-func (s *started) promised() *promise { return &s.future.promise }
+func (s *started) promised() *promise { return &s.handle.future.promise }
 
 // Wait waits for the end of the task and returns its error, as [Future.Await] does.
 func (t *Task) Wait(ctx context.Context) error {
@@ -110,6 +108,16 @@ func (t *Task) Wait(ctx context.Context) error {
 		panic("core: Wait for a nil task")
 	}
 	_, err := t.future.Await(ctx)
+	return err
+}
+
+// WaitOrCancel is Wait that cancels the task if ctx ends first, and waits for its end, as
+// [Future.AwaitOrCancel] does.
+func (t *Task) WaitOrCancel(ctx context.Context) error {
+	if t == nil {
+		panic("core: WaitOrCancel for a nil task")
+	}
+	_, err := t.future.AwaitOrCancel(ctx)
 	return err
 }
 
@@ -128,6 +136,13 @@ func (t *Task) State() State { return t.future.State() }
 // Finished reports whether the task has ended.
 func (t *Task) Finished() bool { return t.future.Finished() }
 
+// Failed reports whether the task has ended with an error; one that was canceled has not.
+func (t *Task) Failed() bool { return t.future.Failed() }
+
+// Canceled reports whether the task has ended because it was canceled: with an error that says so,
+// see [Async].
+func (t *Task) Canceled() bool { return t.future.Canceled() }
+
 // Err returns the error of a task that has ended with one, else nil.
 func (t *Task) Err() error { return t.future.Err() }
 
@@ -138,6 +153,9 @@ func (t *Task) Done() <-chan struct{} { return t.future.Done() }
 func (t *Task) AddCallback(d *dispatch.Dispatcher, fn func(*Task)) (stop func() bool) {
 	return t.future.addCallback(d, func() { fn(t) })
 }
+
+// ClearCallbacks takes out what AddCallback has added, see [Future.ClearCallbacks].
+func (t *Task) ClearCallbacks() int { return t.future.ClearCallbacks() }
 
 func (t *Task) ended() *promise { return &t.future.promise }
 

@@ -40,20 +40,40 @@ func (p *promise) addCallback(d *dispatch.Dispatcher, fn func()) (stop func() bo
 	}
 	c.watcher.fn = c.post
 	p.looked()
-	p.post(&c.watcher)
+	p.post(&c.watcher, called)
 	return func() bool {
-		if c.begun.Swap(true) {
+		if c.begun.Swap(true) || !p.forget(&c.watcher) {
 			return false
 		}
-		p.forget(&c.watcher)
 		c.fn = nil
 		return true
 	}
 }
 
-// post makes w, a poster, run when p is finished, or now if it is.
-func (p *promise) post(w *watcher) {
-	w.kind = poster
+// ClearCallbacks takes out the callbacks that AddCallback has added, whoever did, and returns how
+// many: they do not run. Those that are posted do, since the future is finished, and of a finished future
+// it takes out none. Nothing else that hears of the end is touched: those that wait, [Check],
+// the functions of OnCancel. It is for the owner of the future; who has added a callback takes it out
+// with stop.
+func (f *promise) ClearCallbacks() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n := 0
+	for w := f.watch; w != nil; {
+		next := w.next
+		if w.kind == called {
+			f.unlink(w)
+			w.cleared = true
+			n++
+		}
+		w = next
+	}
+	return n
+}
+
+// post makes w run as a poster, or as what is called, when p is finished, or now if it is.
+func (p *promise) post(w *watcher, kind watchKind) {
+	w.kind = kind
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.Finished() {

@@ -29,7 +29,7 @@ func Check(w Waitable) {
 		c.loop = seam.Of(g.Loop)
 	}
 	c.fn = c.ended
-	p.post(&c.watcher)
+	p.post(&c.watcher, poster)
 }
 
 // checked is a future that was given to Check.

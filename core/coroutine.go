@@ -33,6 +33,9 @@ func newCoroutine(s *sched) *coroutine {
 	c := &coroutine{sched: s}
 	c.alarm.c = c
 	c.g.Loop = s.loop.Dispatcher()
+	if s.sim != nil {
+		c.g.Witness = s.sim.Held
+	}
 	c.next, c.stop = iter.Pull(c.run)
 	return c
 }

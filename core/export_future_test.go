@@ -7,7 +7,7 @@ func PostsUnderLock(f *Future[int]) func() bool {
 		if held = !f.mu.TryLock(); !held {
 			f.mu.Unlock()
 		}
-	}})
+	}}, poster)
 	return func() bool { return held }
 }
 

@@ -54,8 +54,8 @@ func (s State) String() string {
 // What the owner did before Complete or Fail, or a task before its end, happens before the
 // return of an Await that returns its outcome.
 type Future[T any] struct {
+	val T // written before state; first, where an empty one takes no space
 	promise
-	val T // written before state
 }
 
 // Waitable is anything that ends: a *[Future] of any type, or a *[Task].

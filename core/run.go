@@ -168,6 +168,9 @@ func Blocking[T any](ctx context.Context, fn func(ctx context.Context) (T, error
 	if t == nil {
 		return fn(ctx)
 	}
+	if t.sched.sim.Closed() {
+		return inline(ctx, fn)
+	}
 	if err := t.sched.enterBlocking(ctx); err != nil {
 		return zero, err
 	}
@@ -193,6 +196,16 @@ func Blocking[T any](ctx context.Context, fn func(ctx context.Context) (T, error
 		panic(p.PanicError)
 	}
 	return v, err
+}
+
+// inline is Blocking in a simulation that lets nothing happen beside it.
+func inline[T any](ctx context.Context, fn func(ctx context.Context) (T, error)) (T, error) {
+	defer func() {
+		if p := recover(); p != nil {
+			panic(newPanicError(p))
+		}
+	}()
+	return fn(ctx)
 }
 
 // thrown is a panic in a function of Blocking, which may as well return a *PanicError.

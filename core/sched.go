@@ -123,6 +123,21 @@ func (s *sched) cancelTree(tr *tree, e *ending) {
 	}
 }
 
+// startedBy tells a simulation of a task that was started with ctx.
+func (s *sched) startedBy(ctx context.Context, t *task) {
+	if s.sim != nil && s.sim.Started != nil {
+		s.sim.Started(&t.scope, ctx)
+	}
+}
+
+// afterFunc is context.AfterFunc, but where a simulation lets nothing happen beside it. s may be nil.
+func (s *sched) afterFunc(ctx context.Context, fn func()) (stop func() bool) {
+	if s != nil && s.sim.Closed() {
+		return s.sim.Context(ctx, fn)
+	}
+	return context.AfterFunc(ctx, fn)
+}
+
 // Live implements seam.Tasks; a coroutine that is being ended counts as a task.
 func (s *sched) Live() int { return s.live + s.burials }
 

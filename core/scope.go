@@ -161,7 +161,7 @@ func (s *scope) hang(ctx context.Context) {
 	h := &hook{s: s, ctx: ctx, above: scopeOf(ctx)}
 	s.special.Store(true)
 	s.hook.Store(h)
-	stop := context.AfterFunc(ctx, h.ask)
+	stop := s.sched.afterFunc(ctx, h.ask)
 	s.tree.mu.Lock()
 	over := s.over.Load() != nil
 	if !over {

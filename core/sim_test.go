@@ -44,8 +44,8 @@ func newSim(t *rapid.T) *sim {
 		s.devs[dev[0]] = dev[1]
 	}
 	seam.Of(d).Simulate(&seam.Sim{
-		Choose: func(n int) int { return s.devs[s.steps] % n },
-		Step: func() {
+		Choose: func(ready []seam.Runnable) int { return s.devs[s.steps] % len(ready) },
+		Step: func() bool {
 			s.steps++
 			if fn := s.at[s.steps]; fn != nil {
 				fn()
@@ -53,6 +53,7 @@ func newSim(t *rapid.T) *sim {
 			if s.err == nil {
 				s.err = s.check()
 			}
+			return true
 		},
 		Now: func() int64 { return s.now },
 		Sleep: func(next int64, armed bool) bool {
@@ -286,11 +287,12 @@ func TestSimulationEndsWithMain(t *testing.T) {
 	}
 	steps := 0
 	seam.Of(d).Simulate(&seam.Sim{
-		Choose: func(int) int { return 0 },
-		Step: func() {
+		Choose: func([]seam.Runnable) int { return 0 },
+		Step: func() bool {
 			if steps++; steps > 10_000 {
 				panic("the run does not end")
 			}
+			return true
 		},
 	})
 	var task *core.Task

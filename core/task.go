@@ -56,10 +56,16 @@ type body interface {
 // start makes t run, on the loop of ctx's dispatcher or else on a goroutine.
 func (t *task) start(ctx context.Context, b body) {
 	s := schedOf(ctx)
+	if s == nil {
+		s = simulated()
+	}
 	t.body = b
 	t.owner = t
 	t.init(ctx, s)
 	t.task = t
+	if s != nil {
+		s.startedBy(ctx, t)
+	}
 	if tr := tracker.Load(); tr != nil {
 		tr.started(t)
 	}
@@ -82,12 +88,22 @@ func (t *task) start(ctx context.Context, b body) {
 	t.refuse(dispatch.ErrClosed)
 }
 
+// simulated returns the loop that the caller runs on if that is a simulation which lets nothing
+// happen beside it, so that no task starts on a goroutine.
+func simulated() *sched {
+	if t, ok := park.Running().(*task); ok && t.sched.sim.Closed() {
+		return t.sched
+	}
+	return nil
+}
+
 // startMain is start for the main function of a Run, on the goroutine of the loop.
 func (t *task) startMain(ctx context.Context, s *sched, b body) {
 	t.body = b
 	t.owner = t
 	t.initRoot(ctx, s)
 	t.task = t
+	s.startedBy(ctx, t)
 	if tr := tracker.Load(); tr != nil {
 		tr.started(t)
 	}
@@ -182,6 +198,9 @@ func (t *task) finally() {
 // close takes a task that has ended out of everything. A second call does nothing: an error
 // that panics when it is looked at ends the task twice.
 func (t *task) close() {
+	if t.gid.Load() != 0 && t.sched.sim != nil && t.sched.sim.Ended != nil {
+		t.sched.sim.Ended(&t.scope)
+	}
 	t.leave()
 	t.untrack()
 	t.goid.Store(0) // which another goroutine may have next

@@ -9,6 +9,7 @@ type watcher struct {
 	next, prev *watcher
 	kind       watchKind
 	gone       bool // out of the list; guarded by the mutex of the promise, as the links are
+	cleared    bool // by ClearCallbacks; guarded so, too
 }
 
 // watchKind says when a watcher's function runs.
@@ -20,6 +21,8 @@ const (
 	// poster: when the promise is finished, with its mutex held, so that what is posted keeps
 	// the order in which it came.
 	poster
+	// called: as poster, and ClearCallbacks takes it out.
+	called
 	// canceler: when a cancel is asked for, with no lock held.
 	canceler
 	// owner: as canceler, and the promise stays pending.
@@ -38,13 +41,15 @@ func (p *promise) look(w *watcher) bool {
 	return true
 }
 
-// forget takes back what look has done.
-func (p *promise) forget(w *watcher) {
+// forget takes back what look has done, or post. It reports false if ClearCallbacks has done that
+// before.
+func (p *promise) forget(w *watcher) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !w.gone {
 		p.unlink(w)
 	}
+	return !w.cleared
 }
 
 // notify empties the list of a promise that is finished. It runs the posters, and returns the
@@ -59,7 +64,7 @@ func (p *promise) notify() (first *watcher) {
 		switch w.kind {
 		case onlooking:
 			*last, last = w, &w.next
-		case poster:
+		case poster, called:
 			w.fn()
 		}
 		w = next

@@ -12,6 +12,7 @@ import (
 	"unsafe"
 
 	"github.com/seed-1e54c410/turnstile/dispatch"
+	"github.com/seed-1e54c410/turnstile/internal/seam"
 )
 
 // addTimer is AddTimer where it must succeed.
@@ -279,11 +280,12 @@ func TestAddTimerOneRunQueued(t *testing.T) {
 	tm := addTimer(t, d, 10, false, func() bool { ran = true; return false })
 	s := v.sim()
 	waits, most := 40, 0
-	s.Choose = func(ready int) int {
+	s.Choose = func(fifo []seam.Runnable) int {
+		ready := len(fifo)
 		most = max(most, ready)
 		return ready - 1 // the callback that adds itself, which is not ahead of the timer for long
 	}
-	s.Step = func() { v.now++ }
+	s.Step = func() bool { v.now++; return true }
 	simulate(d, s)
 	var again func()
 	again = func() {

@@ -282,6 +282,7 @@ func (d *Dispatcher) CallSoon(fn func()) {
 		d.soon = append(d.soon, callback(fn))
 		return
 	}
+	d.fromOutside()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	switch d.state {
@@ -309,6 +310,7 @@ func (d *Dispatcher) CallIdle(fn func()) {
 
 // post appends r if the dispatcher is open.
 func (d *Dispatcher) post(r seam.Runnable) bool {
+	d.fromOutside()
 	d.mu.Lock()
 	ok := d.state == open
 	if ok {

@@ -3,6 +3,7 @@ package dispatch
 import (
 	"time"
 
+	"github.com/seed-1e54c410/turnstile/internal/park"
 	"github.com/seed-1e54c410/turnstile/internal/poll"
 	"github.com/seed-1e54c410/turnstile/internal/seam"
 	"github.com/seed-1e54c410/turnstile/internal/timer"
@@ -18,6 +19,7 @@ func init() {
 func (l *seamLoop) d() *Dispatcher { return (*Dispatcher)(l) }
 
 func (l *seamLoop) Ready(r seam.Runnable) {
+	l.d().fromOutside()
 	l.mu.Lock()
 	if l.state != closed {
 		l.d().push(r)
@@ -44,6 +46,7 @@ func (l *seamLoop) Time(now int64) time.Time { return l.d().at(now) }
 func (l *seamLoop) After(t time.Duration) int64 { return l.d().after(t) }
 
 func (l *seamLoop) Arm(v seam.TimedRunnable, when int64) bool {
+	l.d().fromOutside()
 	l.mu.Lock()
 	ok := l.d().arm(v, when)
 	l.mu.Unlock()
@@ -62,6 +65,12 @@ func (l *seamLoop) RunUntil(done func() bool) error { return l.d().runUntil(done
 
 func (l *seamLoop) Settings() *seam.Settings { return &l.settings }
 
+func (l *seamLoop) Next() (when int64, armed bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.timers.Next()
+}
+
 func (l *seamLoop) Dispatcher() any { return l.d() }
 
 func (l *seamLoop) Sim() *seam.Sim { return l.sim }
@@ -77,6 +86,13 @@ func (l *seamLoop) Simulate(s *seam.Sim) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.sim = s
+	l.self.Witness = nil
+	if s != nil {
+		l.self.Witness = s.Held
+	}
+	if s != nil && !s.Epoch.IsZero() {
+		l.base = s.Epoch
+	}
 	if l.tasks != nil {
 		l.tasks.Simulate(s)
 	}
@@ -92,6 +108,17 @@ func (l *seamLoop) Tasks(mk func() seam.Tasks) seam.Tasks {
 		}
 	}
 	return l.tasks
+}
+
+// fromOutside tells a simulation of a call that comes from another goroutine than that of the loop
+// or one of its coroutines.
+func (d *Dispatcher) fromOutside() {
+	if d.sim == nil || d.sim.Foreign == nil || d.loop.Load() == 0 {
+		return
+	}
+	if g := park.Current(); g == nil || g.Loop != any(d) {
+		d.sim.Foreign()
+	}
 }
 
 // Attach puts fd into operation mode.

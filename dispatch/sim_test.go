@@ -22,16 +22,18 @@ func TestChoose(t *testing.T) {
 	steps := 0
 	v := new(virtual)
 	s := v.sim()
-	s.Choose = func(n int) int {
+	s.Choose = func(ready []seam.Runnable) int {
+		n := len(ready)
 		asked = append(asked, n)
 		i := script[0]
 		script = script[1:]
 		return i
 	}
-	s.Step = func() {
+	s.Step = func() bool {
 		if steps++; steps != len(r) {
 			t.Errorf("step %d after %d callbacks", steps, len(r))
 		}
+		return true
 	}
 	simulate(d, s)
 	for _, name := range []string{"a", "b", "c"} {
@@ -59,8 +61,8 @@ func TestChooseSeesTimers(t *testing.T) {
 	d := open(t, dispatch.Config{})
 	v := new(virtual)
 	s := v.sim()
-	s.Choose = func(n int) int { return n - 1 }
-	s.Step = func() { v.now++ }
+	s.Choose = func(ready []seam.Runnable) int { return len(ready) - 1 }
+	s.Step = func() bool { v.now++; return true }
 	simulate(d, s)
 	done, n := false, 0
 	var again func()
@@ -86,7 +88,7 @@ func TestChooseSeesTimers(t *testing.T) {
 func TestSimulatedFIFO(t *testing.T) {
 	const all = 20_000
 	d := open(t, dispatch.Config{})
-	simulate(d, &seam.Sim{Choose: func(int) int { return 0 }})
+	simulate(d, &seam.Sim{Choose: func([]seam.Runnable) int { return 0 }})
 	ran, room, most := 0, 0, 0
 	var again func()
 	again = func() {

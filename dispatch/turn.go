@@ -91,7 +91,9 @@ func (d *Dispatcher) runUntil(done func() bool) error {
 		return err
 	}
 	defer d.leave()
-	defer d.release()
+	if !d.sim.Closed() { // else the next run comes at once
+		defer d.release()
+	}
 	for !d.askWatched(done) && !d.ending() {
 		if _, err := d.turn(-1, false, false); err != nil {
 			return err
@@ -335,7 +337,7 @@ func patience(limit, next int64, armed bool, now int64) int64 {
 	return wait
 }
 
-// simulate is the last stage of a turn in a simulation that chooses.
+// simulate is the last stage of a turn in a simulation.
 func (d *Dispatcher) simulate(n int) int {
 	// What comes in stands to choice at once, but a turn has an end.
 	n = max(n, askEvery)
@@ -351,16 +353,19 @@ func (d *Dispatcher) simulate(n int) int {
 		}
 		i := d.next
 		if left > 1 && d.sim.Choose != nil {
-			i += d.sim.Choose(left)
+			i += d.sim.Choose(d.ready[d.next:])
 		}
 		r := d.ready[i]
 		copy(d.ready[d.next+1:i+1], d.ready[d.next:i])
 		d.ready[d.next] = nil
 		d.next++
 		d.since++
+		if d.sim.Begin != nil {
+			d.sim.Begin(r)
+		}
 		r.RunReady()
-		if d.sim.Step != nil {
-			d.sim.Step()
+		if d.sim.Step != nil && !d.sim.Step() {
+			return ran + 1
 		}
 	}
 	return n

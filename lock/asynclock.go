@@ -62,19 +62,39 @@ func (l *AsyncLock) Acquire(ctx context.Context) error {
 		return park.Failed(err)
 	}
 	if l.state.CompareAndSwap(unlocked, locked) {
+		l.took()
 		return nil
 	}
 	_, err := l.queue.Wait(ctx, &l.mu, struct{}{}, l.take)
+	if err == nil {
+		l.took()
+	}
 	return err
+}
+
+// took tells a simulation who has the lock.
+func (l *AsyncLock) took() {
+	if park.Observed() {
+		park.Took(l, 1)
+	}
 }
 
 // TryAcquire takes the lock if it is free, and reports whether it did. It is
 // never free while somebody waits for it.
-func (l *AsyncLock) TryAcquire() bool { return l.state.CompareAndSwap(unlocked, locked) }
+func (l *AsyncLock) TryAcquire() bool {
+	ok := l.state.CompareAndSwap(unlocked, locked)
+	if ok {
+		l.took()
+	}
+	return ok
+}
 
 // Release hands the lock to the first waiter, or frees it. Releasing a lock that
 // nobody holds panics.
 func (l *AsyncLock) Release() {
+	if park.Observed() {
+		park.Took(l, -1)
+	}
 	if !l.state.CompareAndSwap(locked, unlocked) {
 		l.releaseSlow()
 	}

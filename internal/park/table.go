@@ -21,6 +21,7 @@ package park
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 
 	"github.com/seed-1e54c410/turnstile/internal/gid"
 )
@@ -59,6 +60,9 @@ type G struct {
 	Host Host
 	// Loop is the dispatcher this goroutine runs, or that drives this coroutine.
 	Loop any
+
+	// Witness hears of what is taken and given back by the goroutine, see [Took]. It may be nil.
+	Witness func(task context.Context, obj any, n int64)
 
 	id uintptr
 }
@@ -128,6 +132,41 @@ func Self() Host {
 		panic("core: wait inside a dispatcher callback")
 	}
 	return g.Host
+}
+
+// Running returns the task that the caller runs in, nil if there is none.
+func Running() Host {
+	if g := Current(); g != nil {
+		return g.Host
+	}
+	return nil
+}
+
+// observers is how many simulations want to know who holds what.
+var observers atomic.Int32
+
+// Observe makes Took work, until stop.
+func Observe() (stop func()) {
+	observers.Add(1)
+	return sync.OnceFunc(func() { observers.Add(-1) })
+}
+
+// Observed reports whether anybody wants to know who holds what. It is for hot paths, which
+// then call [Took].
+func Observed() bool { return observers.Load() != 0 }
+
+// Took tells the simulation that the caller runs in, if there is one, that it has taken n of
+// obj, or given back -n.
+func Took(obj any, n int64) {
+	g := Current()
+	if g == nil || g.Witness == nil {
+		return
+	}
+	var task context.Context
+	if g.Host != nil {
+		task = g.Host.Context()
+	}
+	g.Witness(task, obj, n)
 }
 
 // Failed returns err, with which a wait fails at once because its ctx is done at the

@@ -44,6 +44,8 @@ type Loop interface {
 	Tasks(mk func() Tasks) Tasks
 	// Settings returns the part of dispatch.Config that core looks after.
 	Settings() *Settings
+	// Next returns the earliest deadline of a timer, if there is one.
+	Next() (when int64, armed bool)
 	// Dispatcher returns the *dispatch.Dispatcher.
 	Dispatcher() any
 	// Watch tells the watchdog of slow callbacks that the calling goroutine is a coroutine of
@@ -124,23 +126,47 @@ type Settings struct {
 var Of func(dispatcher any) Loop
 
 // Sim is a simulation of a loop: where a real one leaves something to chance or to the
-// world, a simulated one asks. A nil function leaves that part as it is.
+// world, a simulated one asks. A nil function leaves that part as it is. All are called on the
+// loop, but for Foreign.
 type Sim struct {
-	// Choose picks which of n ready callbacks runs next, those added since the turn
-	// began included, in order of arrival. It is asked only for n > 1.
-	Choose func(n int) int
-	// Step is called after each callback.
-	Step func()
-	// Now is the clock, in nanoseconds.
-	Now func() int64
+	// Choose picks which of the ready callbacks runs next, those added since the turn
+	// began included, in order of arrival. It is asked only where there are two at least.
+	Choose func(ready []Runnable) int
+	// Begin is called before each callback.
+	Begin func(r Runnable)
+	// Step is called after each callback, and ends the turn if it answers false.
+	Step func() bool
+	// Epoch and Now are the clock, that in nanoseconds since.
+	Epoch time.Time
+	Now   func() int64
 	// Sleep is called instead of the poller when nothing is ready: with the
 	// earliest deadline, if a timer is armed. It moves the clock, or makes something
 	// ready by Loop.Ready. False ends the run with ErrStuck.
 	Sleep func(next int64, armed bool) bool
-	// Parked hears what a task is about to wait for; Resumed, that it goes on.
+	// Started hears of a new task, which is started with the ctx parent and begins soon; Ended, that
+	// it has ended.
+	Started func(task, parent context.Context)
+	Ended   func(task context.Context)
+	// Parked hears what a task is about to wait for; Resumed, that it goes on. What Resumed
+	// panics with the wait does.
 	Parked  func(task context.Context, reason any)
 	Resumed func(task context.Context)
 	// Panic hears of a panic in a task, or of a Goexit (value nil), before core turns it
 	// into an error.
 	Panic func(task context.Context, value any)
+	// Context looks after a ctx that is not of core, in place of a goroutine that context.AfterFunc
+	// would start: wake is called when it has ended.
+	Context func(ctx context.Context, wake func()) (stop func() bool)
+	// Until does so for any other condition.
+	Until func(cond func() bool, wake func()) (stop func() bool)
+	// Foreign hears that a goroutine that is not on the loop gives it something while it
+	// turns. It is called on that goroutine.
+	Foreign func()
+	// Held hears that the running task, nil for a callback, has taken n of obj, which is a lock or the
+	// like, or has given back -n of it. Only once park.Observe has been called.
+	Held func(task context.Context, obj any, n int64)
 }
+
+// Closed reports whether nothing from outside may come into the simulation s, which may be nil: then
+// nothing is left to other goroutines.
+func (s *Sim) Closed() bool { return s != nil && s.Foreign != nil }
