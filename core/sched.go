@@ -133,9 +133,23 @@ func (s *sched) startedBy(ctx context.Context, t *task) {
 // afterFunc is context.AfterFunc, but where a simulation lets nothing happen beside it. s may be nil.
 func (s *sched) afterFunc(ctx context.Context, fn func()) (stop func() bool) {
 	if s != nil && s.sim.Closed() {
-		return s.sim.Context(ctx, fn)
+		return s.sim.Context(ctx, hasTimer(ctx), fn)
 	}
 	return context.AfterFunc(ctx, fn)
+}
+
+// hasTimer reports whether ctx has a deadline that does not come from a ctx of this package.
+func hasTimer(ctx context.Context) bool {
+	d, ok := ctx.Deadline()
+	if !ok {
+		return false
+	}
+	if above := scopeOf(ctx); above != nil {
+		if ours, ok := above.Deadline(); ok && ours.Equal(d) {
+			return above.up != nil && hasTimer(above.up.ctx)
+		}
+	}
+	return true
 }
 
 // Live implements seam.Tasks; a coroutine that is being ended counts as a task.

@@ -35,6 +35,7 @@ var edges = map[string][]string{
 	"queue": {"internal/park", "internal/ring", "sync"},
 
 	"stream":    {"core", "dispatch", "event", "internal/park", "internal/ring", "lock", "queue", "sync"},
+	"proptest":  {"core", "dispatch", "internal/park", "internal/seam"},
 	"transport": {"core", "dispatch", "internal/park", "internal/poll", "internal/seam", "sync"},
 }
 
@@ -47,7 +48,7 @@ var support = map[string]bool{"internal/check": true, "internal/check/tasks": tr
 var requirements = map[string][]string{
 	"golang.org/x/sys":   {"internal/poll", "transport"},
 	"go.uber.org/goleak": {},
-	"pgregory.net/rapid": {},
+	"pgregory.net/rapid": {"proptest", "proptest/laws"},
 }
 
 func TestImports(t *testing.T) {

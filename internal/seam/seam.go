@@ -155,8 +155,9 @@ type Sim struct {
 	// into an error.
 	Panic func(task context.Context, value any)
 	// Context looks after a ctx that is not of core, in place of a goroutine that context.AfterFunc
-	// would start: wake is called when it has ended.
-	Context func(ctx context.Context, wake func()) (stop func() bool)
+	// would start: wake is called when it has ended. With timer set, package context ends it by a
+	// deadline, in real time.
+	Context func(ctx context.Context, timer bool, wake func()) (stop func() bool)
 	// Until does so for any other condition.
 	Until func(cond func() bool, wake func()) (stop func() bool)
 	// Foreign hears that a goroutine that is not on the loop gives it something while it

@@ -1,0 +1,117 @@
+package proptest
+
+import (
+	"context"
+
+	"pgregory.net/rapid"
+
+	"github.com/seed-1e54c410/turnstile/core"
+	"github.com/seed-1e54c410/turnstile/internal/park"
+)
+
+// TB is what [Check] needs of a test: *testing.T, *testing.B and *testing.F have it.
+type TB = rapid.TB
+
+// Check fails the test if it finds a case, that is drawn values with a schedule and cancels, in which
+// prop does not hold. It runs as many cases as the flag -rapid.checks says, 100 by default. The
+// case that fails is shrunk and reported, and stored in testdata/rapid, from where
+// the next run of the test takes it first.
+//
+// A property holds if prop returns, all that it has claimed by [P.Always] and [P.Finally] is so, and none of
+// the faults of the package comment comes up. The values of prop must be all it depends on: no
+// randomness, no map order, no clock, nothing left from the case before.
+func Check(t TB, prop func(p *P), opts ...Option) {
+	t.Helper()
+	c := &check{config: configOf(opts), prop: prop, name: t.Name()}
+	stop := park.Observe()
+	defer func() {
+		c.close()
+		stop()
+		c.report(t) // also while t.FailNow of rapid ends the test
+	}()
+	rapid.Check(t, c.property)
+}
+
+// MakeCheck returns Check as the function of a subtest, for [testing.T.Run].
+func MakeCheck[T TB](prop func(p *P), opts ...Option) func(T) {
+	return func(t T) {
+		t.Helper()
+		Check(t, prop, opts...)
+	}
+}
+
+// check is one call of Check.
+type check struct {
+	config
+	prop  func(*P)
+	name  string
+	world *world // of the next case, if the last one has left it clean
+	run   *run   // the present case, or the last one
+	// recording is on once a case has failed: rapid runs it again.
+	recording bool
+}
+
+// property is one case.
+func (c *check) property(t *rapid.T) {
+	r := newRun(c, t)
+	c.run = r
+	defer r.end()
+	c.prop(r.p)
+	r.plan = c.draw(t, len(r.tasks))
+	r.perform()
+	r.raise()
+}
+
+// close ends the world of the cases so far: the next one gets a new one.
+func (c *check) close() {
+	if c.world != nil {
+		c.world.close()
+		c.world = nil
+	}
+}
+
+// P is one case of a property: what draws its values, starts its tasks and says what must hold. It is
+// for the property function, and for the tasks of this case; not for other goroutines.
+//
+// The methods of [rapid.T] do what they do there, also in a task: Fatalf fails the case, SkipNow
+// throws it away, and generators draw from p.T.
+type P struct {
+	*rapid.T
+	run *run
+}
+
+// Context returns the ctx in which the case runs: of the simulated dispatcher, and canceled when the
+// tasks of [P.Go] have ended. It is for constructors that want a ctx, before a task runs.
+func (p *P) Context() context.Context { return p.run.ctx }
+
+// IntRange draws an integer from low to high.
+func (p *P) IntRange(low, high int, label string) int {
+	return rapid.IntRange(low, high).Draw(p.T, label)
+}
+
+// Bool draws a truth value.
+func (p *P) Bool(label string) bool { return rapid.Bool().Draw(p.T, label) }
+
+// Go starts a task of the case. It begins when the property function has returned; one that is started
+// in a task begins at once, as with core.Start. The names are for the report, and should differ. The case fails if fn returns an
+// error, unless that only says that ctx was canceled.
+func (p *P) Go(name string, fn func(ctx context.Context) error) *core.Task {
+	return p.run.start(name, fn)
+}
+
+// Always claims that ok answers true behind every step of the case, and before the first. It may look at
+// everything, and must neither wait nor change anything.
+func (p *P) Always(name string, ok func() bool) {
+	p.run.always = append(p.run.always, claim{name, ok})
+}
+
+// Finally claims that ok answers true when all tasks have ended.
+func (p *P) Finally(name string, ok func() bool) {
+	p.run.finally = append(p.run.finally, claim{name, ok})
+}
+
+// claim is what a property says.
+type claim struct {
+	name string
+	ok   func() bool
+}
