@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 
 	"github.com/seed-1e54c410/turnstile/internal/check"
+	"github.com/seed-1e54c410/turnstile/internal/park"
 )
 
 // counted is an owner of permits, whose waiters take for themselves.
@@ -190,5 +191,27 @@ func TestWaitOwn(t *testing.T) {
 		synctest.Wait()
 		o.grant(t)
 		<-ended
+	})
+}
+
+// Whoever gets a place does not look because the one who had it before was told to.
+func TestPlaceForgetsNudge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		var q park.Queue[int]
+		for _, nudged := range []bool{true, false} {
+			go func() {
+				mu.Lock()
+				_, _ = q.WaitLocked(context.Background(), &mu, 0, nil)
+			}()
+			synctest.Wait()
+			mu.Lock()
+			if nudged {
+				q.Nudge()
+			}
+			q.Grant()
+			mu.Unlock()
+			synctest.Wait()
+		}
 	})
 }

@@ -38,6 +38,9 @@ type gate struct {
 	// Any other goroutine waits on cond, which belongs to no bubble.
 	ch   chan struct{}
 	cond sync.Cond
+
+	sel *selector // not nil: the waiter is number at of several, of a Select, whose gate it is
+	at  int
 }
 
 // wake tells the waiter to take the mutex and look. The mutex is held.
@@ -45,6 +48,8 @@ func (n *node[V]) wake() {
 	switch {
 	case n.host != nil:
 		n.host.Wake()
+	case n.sel() != nil:
+		n.gate.sel.wake()
 	case n.gate == nil: // it has not begun to wait, and will look first
 	case n.gate.ch != nil:
 		select {
@@ -64,6 +69,9 @@ func (q *Queue[V]) Wait(ctx context.Context, mu *sync.Mutex, v V, take func(*V) 
 	mu.Lock()
 	n := q.get()
 	n.v = v
+	if q.head != nil && q.head.sel() != nil {
+		q.clean()
+	}
 	if q.head == nil {
 		if done, err := ask(mu, take, &n.v); done {
 			v = n.v
@@ -102,32 +110,13 @@ func (q *Queue[V]) WaitOwn(host Host, mu *sync.Mutex, v V, take func(*V) (bool, 
 	return v, err
 }
 
-// Seat is a place in a queue that belongs to the waiter. The zero value is ready.
-type Seat[V any] struct{ node node[V] }
-
-// WaitIn is WaitOwn with a seat of the task's own, so that a first wait in a queue allocates nothing.
-// Nobody is asked who may go: that is for owners that grant everything by themselves.
-func (q *Queue[V]) WaitIn(s *Seat[V], host Host, mu *sync.Mutex) error {
-	n := &s.node
-	if n.host != nil { // taken: the Err of a ctx waits inside a wait
-		n = q.get()
-	}
-	n.host, n.lent = host, n == &s.node
-	q.push(n)
-	mu.Unlock()
-	_, err, failed := q.await(host.Context(), mu, n, nil, false)
-	if failed {
-		host.Failed()
-	}
-	return err
-}
-
 // ownCtx is nil, and stands for the ctx of the task that waits.
 var ownCtx context.Context
 
 // Try is Wait for a caller that does not want to wait.
 func (q *Queue[V]) Try(mu *sync.Mutex, v V, take func(*V) (bool, error)) (V, bool, error) {
 	mu.Lock()
+	q.clean()
 	if q.head != nil {
 		mu.Unlock()
 		return v, false, nil
@@ -354,11 +343,27 @@ func (q *Queue[V]) Settle(take func(*V) (bool, error)) int { return q.settle(nil
 func (q *Queue[V]) settle(mu *sync.Mutex, take func(*V) (bool, error)) int {
 	granted := 0
 	for n := q.head; n != nil; n = q.head {
+		s := n.sel()
+		if s != nil {
+			switch s.claim() {
+			case isLost:
+				q.drop(n)
+				continue
+			case isSelf:
+				return granted // it is asked for again when that waiter leaves
+			}
+		}
 		var done bool
 		var err error
-		if mu != nil {
+		switch {
+		case s != nil:
+			done, err = askFor(s, mu, take, &n.v)
+			if !done {
+				s.unclaim()
+			}
+		case mu != nil:
 			done, err = ask(mu, take, &n.v)
-		} else {
+		default:
 			done, err = take(&n.v)
 		}
 		if !done {
@@ -386,20 +391,22 @@ func (q *Queue[V]) Nudge() bool {
 
 // Grant lets the head go. It reports whether there was one.
 func (q *Queue[V]) Grant() bool {
-	if q.head == nil {
+	n := q.front()
+	if n == nil {
 		return false
 	}
-	q.end(q.head, nil)
+	q.end(n, nil)
 	return true
 }
 
 // Hand lets the head go with v. It reports whether there was one.
 func (q *Queue[V]) Hand(v V) bool {
-	if q.head == nil {
+	n := q.front()
+	if n == nil {
 		return false
 	}
-	q.head.v = v
-	q.end(q.head, nil)
+	n.v = v
+	q.end(n, nil)
 	return true
 }
 
@@ -409,8 +416,12 @@ func (q *Queue[V]) GrantN(n int) int { return q.Fail(n, nil) }
 // Fail ends the first n waits with err, all for n < 0, and returns their number.
 func (q *Queue[V]) Fail(n int, err error) int {
 	ended := 0
-	for ; ended != n && q.head != nil; ended++ {
-		q.end(q.head, err)
+	for ; ended != n; ended++ {
+		at := q.front()
+		if at == nil {
+			break
+		}
+		q.end(at, err)
 	}
 	return ended
 }
@@ -440,6 +451,9 @@ func (q *Queue[V]) All() iter.Seq[V] {
 func (q *Queue[V]) end(n *node[V], err error) {
 	q.unlink(n)
 	n.done, n.err = true, err
+	if s := n.sel(); s != nil {
+		s.win(n.gate.at)
+	}
 	n.wake()
 }
 

@@ -2,6 +2,7 @@ package park_test
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -135,4 +136,77 @@ type looking struct {
 func (c looking) Err() error {
 	c.look()
 	return c.Context.Err()
+}
+
+// seated starts a task that waits in a seat of its own, and returns the outcome: an error, or what the
+// wait panicked with.
+func seated(h *check.Host, mu *sync.Mutex, q *park.Queue[struct{}]) (outcome chan any) {
+	outcome = make(chan any, 1)
+	go h.Run(func(context.Context) {
+		var seat park.Seat[struct{}]
+		var err error
+		defer func() {
+			if p := recover(); p != nil {
+				outcome <- p
+				return
+			}
+			outcome <- err
+		}()
+		mu.Lock()
+		err = q.WaitIn(&seat, h, mu)
+	})
+	synctest.Wait()
+	return outcome
+}
+
+// A grant is final for a task in a seat, too, whatever ends before it looks.
+func TestGrantInSeatWinsOverCancel(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		var q park.Queue[struct{}]
+		ctx, cancel := context.WithCancel(t.Context())
+		h := check.NewHost(ctx)
+		outcome := seated(h, &mu, &q)
+		mu.Lock()
+		cancel()
+		h.Close(errors.ErrUnsupported)
+		q.Grant()
+		mu.Unlock()
+		if got := <-outcome; got != nil || length(&mu, &q) != 0 || h.Refusals() != 0 {
+			t.Errorf("WaitIn() = %v, %d wait, %d failed", got, length(&mu, &q), h.Refusals())
+		}
+	})
+}
+
+func TestSeatOnClosedDispatcher(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		var q park.Queue[struct{}]
+		h := check.NewHost(t.Context())
+		outcome := seated(h, &mu, &q)
+		h.Close(errors.ErrUnsupported)
+		if got := <-outcome; got != errors.ErrUnsupported || length(&mu, &q) != 0 || h.Refusals() != 1 {
+			t.Errorf("WaitIn() = %v, %d wait, %d failed", got, length(&mu, &q), h.Refusals())
+		}
+	})
+}
+
+// A ctx that panics takes its task out of the queue.
+func TestPanicOfContextLeavesTheSeat(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		var q park.Queue[struct{}]
+		panics := false
+		h := check.NewHost(looking{t.Context(), func() {
+			if panics {
+				panic("Err")
+			}
+		}})
+		outcome := seated(h, &mu, &q)
+		panics = true
+		h.Wake()
+		if got := <-outcome; got != "Err" || length(&mu, &q) != 0 {
+			t.Errorf("the wait ended with %v, %d wait", got, length(&mu, &q))
+		}
+	})
 }

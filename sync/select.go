@@ -1,0 +1,48 @@
+package xsync
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/seed-1e54c410/turnstile/internal/park"
+)
+
+// Case is one of the things that [Select] waits for. It is made by the type it belongs to, such as
+// lock.AsyncLock.AcquireCase, queue.AsyncQueue.GetCase or core.Future.AwaitCase, and by
+// [WaitQueue.Case] for primitives of your own. A Case is for one Select at a time, and may be used
+// again after it.
+type Case = park.Case
+
+// Select waits until one of the cases can go on, lets it, and returns its number: exactly one of them
+// has its effect, and none has if Select returns -1.
+//
+// Cases that need not wait are tried first, in the order of the arguments. If there is none, the
+// call waits in the queues of all cases at the same time, in each as everybody else does: behind
+// those who came before. The first grant wins; the others are out of their queues
+// before Select returns, and what they had let wait behind them goes on.
+//
+// The error is that of the case, nil for most, with its number. If ctx ends first, or is done at
+// the call, Select returns -1 and ctx.Err(), and in a task whose dispatcher has closed -1 and
+// dispatch.ErrClosed: then nothing was taken. A case that was granted before the cancel has won.
+// Without cases Select waits until ctx ends.
+//
+// A select over futures of calls is not the same: to cancel the one that lost is to cancel a call
+// that may have taken something already. With Select nothing is taken but by the one that wins.
+//
+// Select panics in a callback of a dispatcher, if it has to wait.
+func Select(ctx context.Context, cases ...Case) (int, error) {
+	return park.Select(ctx, cases)
+}
+
+// Case returns the case of a [Select] that does what Wait does: mu is the mutex of the owner, v what
+// the waiter brings, and take says when it may go. If the case wins, done is called with what the waiter
+// carries then and the error of the wait, on the goroutine of the Select and without the mutex;
+// it may be nil. A take function that is asked for a Select must not lock anything.
+func (q *WaitQueue[V]) Case(mu *sync.Mutex, v V, take func(*V) (bool, error), done func(V, error)) Case {
+	return park.NewCase(&q.q, mu, v, take, done)
+}
+
+// After is the case of a [Select] that wins when d has passed, counted from the call of Select: on
+// the clock of the dispatcher in a task. For d ≤ 0 it wins if no case before it does at once.
+func After(d time.Duration) Case { return park.NewTimerCase(d) }
