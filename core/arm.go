@@ -8,6 +8,12 @@ type arming struct {
 	stop func() bool // of context.AfterFunc
 }
 
+// outward is what was armed for a wait inside which another one is made.
+type outward struct {
+	arming
+	next *outward // of the wait around that
+}
+
 // Arm implements park.Host.
 func (t *task) Arm(ctx context.Context) {
 	a := t.aim(ctx) // may run code of others, which may panic or wait
@@ -61,19 +67,17 @@ func (t *task) Disarm() {
 // setAside makes way for a wait inside a wait, which a method of a ctx may make that the outer one
 // asks.
 func (c *coroutine) setAside() {
-	outer := arming{c.armedOn, c.stopArmed}
+	outer := &outward{arming{c.armedOn, c.stopArmed}, c.outer}
 	if outer.on != nil {
 		outer.on.disarm(c)
 	}
-	c.outer = append(c.outer, outer)
+	c.outer = outer
 }
 
 // takeUp takes back what the last setAside has put away.
 func (c *coroutine) takeUp() {
-	last := len(c.outer) - 1
-	outer := c.outer[last]
-	c.outer[last] = arming{}
-	c.outer = c.outer[:last]
+	outer := c.outer
+	c.outer = outer.next
 	c.stopArmed = outer.stop
 	if outer.on == nil {
 		return

@@ -61,6 +61,9 @@ func (a *async[T]) fail(err error) {
 	a.future.finish(StateFailed, zero, err)
 }
 
+// Outcome implements seam.Outcome.
+func (a *async[T]) Outcome() error { return a.future.outcome() }
+
 func (a *async[T]) place() string { return placeOf(a.fn) }
 
 func (a *async[T]) promised() *promise { return &a.future.promise }
@@ -97,6 +100,9 @@ func (s *started) fail(err error) {
 	s.fn = nil
 	s.handle.future.finish(StateFailed, struct{}{}, err)
 }
+
+// Outcome implements seam.Outcome.
+func (s *started) Outcome() error { return s.handle.future.outcome() }
 
 func (s *started) place() string { return placeOf(s.fn) }
 

@@ -249,6 +249,9 @@ func TestTask(t *testing.T) {
 			t.Error("it cannot be canceled")
 		}
 		wantErr(t, "CancelAndWait", task.CancelAndWait(ctx), nil)
+		if !task.Canceled() || task.Failed() {
+			t.Errorf("Canceled() = %t, Failed() = %t", task.Canceled(), task.Failed())
+		}
 		<-task.Done()
 		if err := task.Wait(ctx); !errors.Is(err, context.Canceled) || !errors.Is(err, errBoom) || err.Error() != "core: canceled: boom" {
 			t.Errorf("Wait() = %v", err)
@@ -256,6 +259,21 @@ func TestTask(t *testing.T) {
 		task = core.Start(ctx, func(context.Context) error { return errBoom })
 		wantErr(t, "Wait", task.Wait(ctx), errBoom)
 		wantErr(t, "Err", task.Err(), errBoom)
+		if task.Canceled() || !task.Failed() {
+			t.Errorf("Canceled() = %t, Failed() = %t", task.Canceled(), task.Failed())
+		}
+		cleaned := false
+		task = core.Start(ctx, func(ctx context.Context) error {
+			err := forever(ctx)
+			cleaned = core.Sleep(core.Shield(ctx), time.Second) == nil
+			return err
+		})
+		short, cancel := core.WithTimeout(ctx, time.Second)
+		defer cancel()
+		wantErr(t, "WaitOrCancel", task.WaitOrCancel(short), context.DeadlineExceeded)
+		if !cleaned || !task.Canceled() {
+			t.Errorf("%v, cleaned: %t", task.State(), cleaned)
+		}
 	})
 }
 

@@ -2,7 +2,9 @@ package core_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 	"testing"
@@ -122,7 +124,7 @@ func TestCallbackStop(t *testing.T) {
 	wantErr(t, "Close", d.Close(), nil)
 }
 
-// What AddCallback and stop do in any order is what a list does.
+// What AddCallback, stop and ClearCallbacks do in any order is what a list does.
 func TestCallbackModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d, poll := newLoop(t)
@@ -148,6 +150,21 @@ func TestCallbackModel(t *testing.T) {
 				}
 				live[i] = false
 				list = slices.DeleteFunc(list, func(at int) bool { return at == i && !slices.Contains(ran, i) })
+			},
+			"clear": func(t *rapid.T) {
+				want := 0
+				if !done {
+					list = nil
+					for i := range live {
+						if live[i] {
+							live[i] = false
+							want++
+						}
+					}
+				}
+				if n := f.ClearCallbacks(); n != want {
+					t.Fatalf("ClearCallbacks() = %d, want %d", n, want)
+				}
 			},
 			"complete": func(*rapid.T) { f.TryComplete(1); done = true },
 			"poll": func(*rapid.T) {
@@ -361,6 +378,35 @@ func TestCallbackPanics(t *testing.T) {
 	tr.want(t, "next")
 	if p := panics(func() { f.AddCallback(d, nil) }); p != "core: nil callback" {
 		t.Errorf("panic %v", p)
+	}
+	wantErr(t, "Close", d.Close(), nil)
+}
+
+// A Goexit of a callback takes the goroutine along that turns the loop, and nothing else: the tasks
+// that are suspended and the callbacks behind it go on when another one does.
+func TestCallbackGoexit(t *testing.T) {
+	d, poll := newLoop(t)
+	var tr trace
+	f := core.NewFuture[int]()
+	task := core.Start(core.On(t.Context(), d), func(ctx context.Context) error {
+		_, err := f.Await(ctx)
+		err = errors.Join(err, core.Yield(ctx))
+		tr.add("task")
+		return err
+	})
+	poll()
+	f.AddCallback(d, func(*core.Future[int]) { runtime.Goexit() })
+	f.AddCallback(d, func(*core.Future[int]) { tr.add("next") })
+	f.Complete(1)
+	var gone sync.WaitGroup
+	returned := false
+	gone.Go(func() { poll(); returned = true })
+	gone.Wait()
+	poll()
+	poll()
+	tr.want(t, "next task")
+	if returned || task.Err() != nil {
+		t.Errorf("Poll returned: %t, the task: %v", returned, task.Err())
 	}
 	wantErr(t, "Close", d.Close(), nil)
 }

@@ -72,7 +72,7 @@ func (f *promise) CancelCause(cause error) bool {
 		if f.Finished() {
 			return false
 		}
-		t.end(&ending{context.Canceled, cause})
+		t.end(canceledBy(cause))
 		return !f.Finished()
 	}
 	f.mu.Lock()

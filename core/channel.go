@@ -17,9 +17,18 @@ import (
 // is cheaper, and first come, first served: which of several tasks that receive from one channel
 // gets a value is up to the runtime. A value that is there is returned at once, and nobody else
 // gets a turn. On an ordinary goroutine Receive is a select.
+//
+// Under package proptest there is no goroutine: the channel is tried behind each step, for those that
+// wait in the order in which they came, and a Send meets a Receive that waits. There a plain
+// send on a channel without a buffer, in a select with a default, finds nobody.
 func Receive[T any](ctx context.Context, ch <-chan T) (v T, ok bool, err error) {
 	if err := ctx.Err(); err != nil {
 		return v, false, park.Failed(err)
+	}
+	if park.Observed() {
+		if s := simulated(); s != nil {
+			return receiveInSim(ctx, s, ch)
+		}
 	}
 	select {
 	case v, ok = <-ch:
@@ -53,6 +62,11 @@ func Receive[T any](ctx context.Context, ch <-chan T) (v T, ok bool, err error) 
 func Send[T any](ctx context.Context, ch chan<- T, v T) error {
 	if err := ctx.Err(); err != nil {
 		return park.Failed(err)
+	}
+	if park.Observed() {
+		if s := simulated(); s != nil {
+			return sendInSim(ctx, s, ch, v)
+		}
 	}
 	select {
 	case ch <- v:

@@ -18,15 +18,16 @@ type coroutine struct {
 	stop  func()
 	yield func(struct{}) bool
 	seat  park.Seat[struct{}] // in which the task awaits a future
-	dead  bool                // a task has called Goexit, which waits for the coroutine to be stopped
 
 	// What wakes the task from its present wait.
 	alarm                alarm
 	stopArmed            func() bool
 	armedOn              *scope // guarded by its tree.mu, with the links
 	armedNext, armedPrev *coroutine
-	arms                 int      // waits with something armed: more than one where they are nested
-	outer                []arming // of all but the innermost
+	outer                *outward // where waits are nested, of all but the innermost
+	arms                 int32    // how many those are that have something armed
+
+	dead bool // a task has called Goexit, which waits for the coroutine to be stopped
 }
 
 func newCoroutine(s *sched) *coroutine {
@@ -50,11 +51,19 @@ func (c *coroutine) run(yield func(struct{}) bool) {
 	}
 	for {
 		c.task.run()
-		c.task, c.g.Host = nil, nil
-		if !c.sched.keep(c) || !yield(struct{}{}) {
+		if !c.rest() {
 			return
 		}
 	}
+}
+
+// rest makes c idle until it has a task again, and answers false if it never will. It is no part of
+// run: what that has on its stack every task has, as long as it lives.
+//
+//go:noinline
+func (c *coroutine) rest() bool {
+	c.task, c.g.Host = nil, nil
+	return c.sched.keep(c) && c.yield(struct{}{})
 }
 
 // exit is the end of a coroutine. A Goexit must not travel to whoever resumed the

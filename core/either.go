@@ -8,7 +8,11 @@ func either(ctx, also context.Context) (_ context.Context, stop func()) {
 	t, s := currentOf(ctx), scopeOf(also)
 	if t == nil || s != also {
 		merged, cancel := context.WithCancel(ctx)
-		unhook := context.AfterFunc(also, cancel)
+		var sched *sched
+		if t != nil {
+			sched = t.sched
+		}
+		unhook := sched.afterFunc(also, cancel)
 		return eitherCtx{merged, ctx, also}, func() {
 			unhook()
 			cancel()

@@ -53,21 +53,26 @@ func TestPendingFutureMemory(t *testing.T) {
 	})
 }
 
-// A task takes about 1 KB of heap for itself, its future and its coroutine, and a stack: firstStack
-// if what it calls fits into that, twice as much if not, and from the start what the runtime has
-// found others to need on average.
+// A task takes 1.3 KB of heap for itself, its future, its coroutine and what the runtime needs for
+// that, and a stack: firstStack if what it calls fits into that, twice as much if not, and from the
+// start what the runtime has found others to need on average. On amd64 the waits of this package leave
+// it at the smallest one, which is what the limit is for; where pointers pass through the stack otherwise they
+// may not.
 func TestPendingTaskMemory(t *testing.T) {
 	for _, c := range []struct {
-		name  string
-		n     int
-		limit int
-		wait  func(ctx context.Context) error
+		name string
+		n    int
+		wait func(ctx context.Context) error
 	}{
-		{"tasks asleep", check.Times(10_000, 100_000), 1950 + max(firstStack, 4<<10), func(ctx context.Context) error { return core.Sleep(ctx, time.Hour) }},
-		{"tasks awaiting a future of each", check.Times(100_000, 1_000_000), 1500 + max(firstStack, 4<<10), forever},
+		{"tasks asleep", 100_000, func(ctx context.Context) error { return core.Sleep(ctx, time.Hour) }},
+		{"tasks awaiting a future of each", check.Times(100_000, 1_000_000), forever},
 	} {
+		limit := 1500 + max(firstStack, 4<<10)
+		if runtime.GOARCH == "amd64" {
+			limit = 1450 + firstStack
+		}
 		err := core.Run(t.Context(), func(ctx context.Context) error {
-			each(t, c.name, c.n, c.limit, func() (any, func()) {
+			each(t, c.name, c.n, limit, func() (any, func()) {
 				all := make([]*core.Task, c.n)
 				for i := range all {
 					all[i] = core.Start(ctx, c.wait)

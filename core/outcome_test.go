@@ -130,8 +130,11 @@ func TestErrorBesideCancel(t *testing.T) {
 		_ = forever(ctx)
 		return fmt.Errorf("ended: %w", errors.Join(ctx.Err(), &core.CanceledError{Cause: errBoom}))
 	}
+	none := func(ctx context.Context) error { return nothing{forever(ctx)} }
 	got := reported(t, func(ctx context.Context) error {
-		for fn, want := range map[*func(context.Context) error]core.State{&both: core.StateFailed, &twice: core.StateCanceled} {
+		for fn, want := range map[*func(context.Context) error]core.State{
+			&both: core.StateFailed, &twice: core.StateCanceled, &none: core.StateFailed,
+		} {
 			task := core.Start(ctx, *fn)
 			if err := task.CancelAndWait(ctx); err != nil || task.State() != want {
 				t.Errorf("CancelAndWait() = %v, State() = %v, want %v", err, task.State(), want)
@@ -144,7 +147,7 @@ func TestErrorBesideCancel(t *testing.T) {
 				g.Cancel()
 				return nil
 			})
-			if failed := want == core.StateFailed; errors.Is(err, errBoom) != failed || (err != nil) != failed {
+			if failed := want == core.StateFailed; errors.Is(err, errBoom) != (fn == &both) || (err != nil) != failed {
 				t.Errorf("WithGroup() = %v, want a failure: %v", err, failed)
 			}
 			f := core.NewOwned[int](func(error) {})
@@ -158,7 +161,12 @@ func TestErrorBesideCancel(t *testing.T) {
 		}
 		return core.Steps(ctx, 4)
 	})
-	if len(got) != 1 || !errors.Is(got[0], errBoom) {
+	if len(got) != 2 || !errors.Is(errors.Join(got...), errBoom) {
 		t.Errorf("Unhandled was told %v", got)
 	}
 }
+
+// nothing is an error that joins no errors at all.
+type nothing struct{ error }
+
+func (nothing) Unwrap() []error { return nil }

@@ -246,6 +246,12 @@ func Sleep(ctx context.Context, d time.Duration) error {
 	case t != nil:
 		return t.sleep(ctx, t.sched.loop.After(d))
 	}
+	return sleepOutside(ctx, d)
+}
+
+// sleepOutside is Sleep on an ordinary goroutine. It stands by itself so that a task that sleeps has
+// no more on its stack than it needs.
+func sleepOutside(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
@@ -283,6 +289,9 @@ func yieldSlow(ctx context.Context) error {
 		return dispatch.ErrClosed
 	default:
 		t.giveWay()
+		if t.sched.sim != nil && t.Err() != nil {
+			t.Failed()
+		}
 	}
 	return ctx.Err()
 }

@@ -36,6 +36,7 @@ type sched struct {
 		queue xsync.WaitQueue[struct{}]
 	}
 	idlers idlers // has a mutex of its own
+	chans  []*chanWait
 }
 
 // schedFor returns what core has attached to d.
@@ -126,7 +127,7 @@ func (s *sched) cancelTree(tr *tree, e *ending) {
 // startedBy tells a simulation of a task that was started with ctx.
 func (s *sched) startedBy(ctx context.Context, t *task) {
 	if s.sim != nil && s.sim.Started != nil {
-		s.sim.Started(&t.scope, ctx)
+		s.sim.Started(&t.scope, ctx, t.body)
 	}
 }
 
@@ -146,7 +147,7 @@ func hasTimer(ctx context.Context) bool {
 	}
 	if above := scopeOf(ctx); above != nil {
 		if ours, ok := above.Deadline(); ok && ours.Equal(d) {
-			return above.up != nil && hasTimer(above.up.ctx)
+			return !above.cut && above.up != nil && hasTimer(above.up.ctx)
 		}
 	}
 	return true

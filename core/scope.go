@@ -285,6 +285,17 @@ func (s *scope) finish(e *ending) {
 // errEnded is the end of the ctx of a task that has ended by itself.
 var errEnded = &ending{context.Canceled, ErrTaskEnded}
 
+// errCanceled is the end of a ctx that was canceled without a cause.
+var errCanceled = &ending{context.Canceled, context.Canceled}
+
+// canceledBy is the end of a ctx that was canceled with this cause, if any.
+func canceledBy(cause error) *ending {
+	if cause == nil || cause == context.Canceled {
+		return errCanceled
+	}
+	return &ending{context.Canceled, cause}
+}
+
 // errAbove is the end of a ctx below one that had ended so before.
 var errAbove = &ending{context.Canceled, ErrTaskEnded}
 
@@ -328,6 +339,20 @@ func (s *scope) leave() {
 	if stop != nil {
 		stop()
 	}
+}
+
+// cancel is end, and then leave: in one step where nothing is below s, which is the usual case.
+func (s *scope) cancel(e *ending) {
+	s.tree.mu.Lock()
+	if h := s.hook.Load(); s.first == nil && s.over.Load() == nil && (h == nil || h.s != s) {
+		s.unlink()
+		s.finish(e)
+		s.tree.mu.Unlock()
+		return
+	}
+	s.tree.mu.Unlock()
+	s.end(e)
+	s.leave()
 }
 
 // inherit gives s a hook in place of h, which was that of the scope above.

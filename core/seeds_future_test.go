@@ -88,7 +88,7 @@ func TestAsyncdispatchFutures(t *testing.T) {
 				t.Errorf("it happened %q", got)
 			}
 		}},
-		{"clearCallbacks: stop takes out one's own only", func(t *testing.T, ctx context.Context) {
+		{"removal of one callback: stop takes out one's own only", func(t *testing.T, ctx context.Context) {
 			var tr trace
 			f := core.NewFuture[int]()
 			d := core.DispatcherOf(ctx)
@@ -182,6 +182,7 @@ func TestAsyncdispatchAwait(t *testing.T) {
 				"core: Await of a nil future":         func() { _, _ = f.Await(ctx) },
 				"core: AwaitOrCancel of a nil future": func() { _, _ = f.AwaitOrCancel(ctx) },
 				"core: Wait for a nil task":           func() { _ = task.Wait(ctx) },
+				"core: WaitOrCancel for a nil task":   func() { _ = task.WaitOrCancel(ctx) },
 			} {
 				if p := panics(fn); p != text {
 					t.Errorf("panic %v, want %s", p, text)

@@ -11,9 +11,9 @@ import (
 type alarm struct {
 	c     *coroutine
 	timer timer.Timer
-	taken bool // a Sleep uses it
-	rung  bool // it has gone off
-	stale int  // entries in the FIFO that belong to no present Sleep
+	taken bool  // a Sleep uses it
+	rung  bool  // it has gone off
+	stale int32 // entries in the FIFO that belong to no present Sleep
 }
 
 // Timer implements timer.Timed.

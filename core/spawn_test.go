@@ -182,3 +182,20 @@ func TestShield(t *testing.T) {
 		tr.want(t, "slept limited")
 	})
 }
+
+// The panic of another task stays one when a task hands it on, wrapped in an error of its own.
+func TestSpawnWrappedPanicLeavesRun(t *testing.T) {
+	p := panics(func() {
+		_ = core.Run(t.Context(), func(ctx context.Context) error {
+			core.Spawn(ctx, func(ctx context.Context) error {
+				child := core.Start(ctx, func(context.Context) error { panic(errBoom) })
+				return fmt.Errorf("child: %w", child.Wait(ctx))
+			})
+			return core.Steps(ctx, 4)
+		})
+	})
+	err, _ := p.(error)
+	if _, ok := errors.AsType[*core.PanicError](err); !ok || !errors.Is(err, errBoom) {
+		t.Errorf("Run panicked with %v", p)
+	}
+}

@@ -313,6 +313,9 @@ func (t *task) Err() error {
 	if t.sched.abandoned {
 		return dispatch.ErrClosed
 	}
+	if sim := t.sched.sim; sim != nil && sim.Err != nil {
+		return sim.Err(&t.scope)
+	}
 	return nil
 }
 
@@ -322,6 +325,9 @@ const patience = 64
 
 // Failed implements park.Host.
 func (t *task) Failed() {
+	if sim := t.sched.sim; sim != nil && sim.Failed != nil {
+		sim.Failed(&t.scope)
+	}
 	if !t.sched.abandoned {
 		if t.failed++; t.failed%patience == 0 {
 			t.giveWay()

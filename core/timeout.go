@@ -17,17 +17,14 @@ func WithCancel(ctx context.Context) (context.Context, context.CancelFunc) {
 
 // withCancelCause is context.WithCancelCause for what WithCancel is for.
 func withCancelCause(ctx context.Context) (context.Context, context.CancelCauseFunc) {
-	if scopeOf(ctx) == nil {
+	sched := schedOf(ctx)
+	if sched == nil {
 		return context.WithCancelCause(ctx)
 	}
 	s := &scope{}
-	s.init(ctx, schedOf(ctx))
+	s.init(ctx, sched)
 	return s, func(cause error) {
-		if cause == nil {
-			cause = context.Canceled
-		}
-		s.end(&ending{context.Canceled, cause})
-		s.leave()
+		s.cancel(canceledBy(cause))
 	}
 }
 
@@ -74,8 +71,7 @@ func withDeadline(ctx context.Context, sched *sched, when int64, at time.Time, o
 		sched.loop.Disarm(&s.timer) // it has ended meanwhile, and found nothing to disarm
 	}
 	return &s.scope, func() {
-		s.end(&ending{context.Canceled, context.Canceled})
-		s.leave()
+		s.cancel(errCanceled)
 	}
 }
 

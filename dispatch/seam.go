@@ -1,8 +1,10 @@
 package dispatch
 
 import (
+	"slices"
 	"time"
 
+	"github.com/seed-1e54c410/turnstile/internal/gid"
 	"github.com/seed-1e54c410/turnstile/internal/park"
 	"github.com/seed-1e54c410/turnstile/internal/poll"
 	"github.com/seed-1e54c410/turnstile/internal/seam"
@@ -19,6 +21,10 @@ func init() {
 func (l *seamLoop) d() *Dispatcher { return (*Dispatcher)(l) }
 
 func (l *seamLoop) Ready(r seam.Runnable) {
+	if l.loop.Load() == gid.Current() && !l.mail.Load() {
+		l.soon = append(l.soon, r) // as ReadyHere: a callback that completes a future, say
+		return
+	}
 	l.d().fromOutside()
 	l.mu.Lock()
 	if l.state != closed {
@@ -71,6 +77,12 @@ func (l *seamLoop) Next() (when int64, armed bool) {
 	return l.timers.Next()
 }
 
+func (l *seamLoop) Queued() []seam.Runnable {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Concat(l.ready[l.next:], l.soon, l.posted)
+}
+
 func (l *seamLoop) Dispatcher() any { return l.d() }
 
 func (l *seamLoop) Sim() *seam.Sim { return l.sim }
@@ -113,7 +125,7 @@ func (l *seamLoop) Tasks(mk func() seam.Tasks) seam.Tasks {
 // fromOutside tells a simulation of a call that comes from another goroutine than that of the loop
 // or one of its coroutines.
 func (d *Dispatcher) fromOutside() {
-	if d.sim == nil || d.sim.Foreign == nil || d.loop.Load() == 0 {
+	if !d.sim.Closed() {
 		return
 	}
 	if g := park.Current(); g == nil || g.Loop != any(d) {

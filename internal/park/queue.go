@@ -90,26 +90,6 @@ func (q *Queue[V]) WaitLocked(ctx context.Context, mu *sync.Mutex, v V, take fun
 	return q.block(ctx, mu, n, take)
 }
 
-// WaitOwn is WaitLocked for a call that was given no ctx: that of the task that waits ends it,
-// and nothing does on a goroutine. The host is the task that calls, if the caller knows
-// it, else nil.
-func (q *Queue[V]) WaitOwn(host Host, mu *sync.Mutex, v V, take func(*V) (bool, error)) (V, error) {
-	n := q.get()
-	n.v = v
-	if host == nil {
-		return q.block(ownCtx, mu, n, take)
-	}
-	n.host = host
-	q.push(n)
-	mu.Unlock()
-	// A cancel wakes the task by itself: nothing has to be armed.
-	v, err, failed := q.await(host.Context(), mu, n, take, false)
-	if failed {
-		host.Failed()
-	}
-	return v, err
-}
-
 // ownCtx is nil, and stands for the ctx of the task that waits.
 var ownCtx context.Context
 

@@ -38,7 +38,9 @@ type selector struct {
 }
 
 // Selected is the reason of a wait for the first of several queues.
-type Selected struct{ Queues []any }
+type Selected struct {
+	Queues []any // of type *Queue[V]
+}
 
 // The states of a selector.
 const (

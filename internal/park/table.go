@@ -151,8 +151,8 @@ func Observe() (stop func()) {
 	return sync.OnceFunc(func() { observers.Add(-1) })
 }
 
-// Observed reports whether anybody wants to know who holds what. It is for hot paths, which
-// then call [Took].
+// Observed reports whether anybody wants to know who holds what, which is so while a simulation runs
+// that lets nothing happen beside it. It is for hot paths, which then call [Took].
 func Observed() bool { return observers.Load() != 0 }
 
 // Took tells the simulation that the caller runs in, if there is one, that it has taken n of

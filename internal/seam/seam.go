@@ -46,6 +46,8 @@ type Loop interface {
 	Settings() *Settings
 	// Next returns the earliest deadline of a timer, if there is one.
 	Next() (when int64, armed bool)
+	// Queued returns what is ready, in order of arrival.
+	Queued() []Runnable // loop
 	// Dispatcher returns the *dispatch.Dispatcher.
 	Dispatcher() any
 	// Watch tells the watchdog of slow callbacks that the calling goroutine is a coroutine of
@@ -144,13 +146,17 @@ type Sim struct {
 	// ready by Loop.Ready. False ends the run with ErrStuck.
 	Sleep func(next int64, armed bool) bool
 	// Started hears of a new task, which is started with the ctx parent and begins soon; Ended, that
-	// it has ended.
-	Started func(task, parent context.Context)
+	// it has ended. The piece of memory is the one in which the task is with its future; it may be
+	// an [Outcome].
+	Started func(task, parent context.Context, piece any)
 	Ended   func(task context.Context)
-	// Parked hears what a task is about to wait for; Resumed, that it goes on. What Resumed
-	// panics with the wait does.
+	// Parked hears what a task is about to wait for; Resumed, that it goes on.
 	Parked  func(task context.Context, reason any)
 	Resumed func(task context.Context)
+	// Err is asked in each wait that has not got what it waits for, and ends it with its error. Failed
+	// comes when a wait has failed, with nothing held or taken: what it panics with the wait does.
+	Err    func(task context.Context) error
+	Failed func(task context.Context)
 	// Panic hears of a panic in a task, or of a Goexit (value nil), before core turns it
 	// into an error.
 	Panic func(task context.Context, value any)
@@ -160,12 +166,18 @@ type Sim struct {
 	Context func(ctx context.Context, timer bool, wake func()) (stop func() bool)
 	// Until does so for any other condition.
 	Until func(cond func() bool, wake func()) (stop func() bool)
-	// Foreign hears that a goroutine that is not on the loop gives it something while it
-	// turns. It is called on that goroutine.
+	// Foreign hears that a goroutine that is not on the loop gives it something. It is called on
+	// that goroutine.
 	Foreign func()
 	// Held hears that the running task, nil for a callback, has taken n of obj, which is a lock or the
 	// like, or has given back -n of it. Only once park.Observe has been called.
 	Held func(task context.Context, obj any, n int64)
+}
+
+// Outcome is a task that tells how it has ended.
+type Outcome interface {
+	// Outcome returns what its function has returned, once it has.
+	Outcome() error
 }
 
 // Closed reports whether nothing from outside may come into the simulation s, which may be nil: then

@@ -1,0 +1,72 @@
+package tasks
+
+import (
+	"context"
+	"math/rand/v2"
+
+	"github.com/seed-1e54c410/turnstile/core"
+)
+
+// Order counts by how many others the callers of a primitive are overtaken. They are tasks of one
+// dispatcher, where one thing happens after the other, so that there is no doubt about who
+// came first.
+type Order struct {
+	Overtaken int // calls that returned before one that had come earlier
+	Waited    int // calls that had to wait, and were served
+	Canceled  int // calls that gave up
+
+	rnd     rand.PCG
+	cancels []context.CancelFunc // of calls that have begun
+	turn    int
+	arrived int
+	last    int // the latest arrival of those that waited and were served
+}
+
+// Contend runs n tasks to their end, each with random numbers of its own.
+func (o *Order) Contend(n int, body func(ctx context.Context, rnd *rand.Rand) error) error {
+	return core.Run(context.Background(), func(ctx context.Context) error {
+		return core.WithGroup(ctx, func(ctx context.Context, g *core.Group) error {
+			for i := range n {
+				g.Go(ctx, func(ctx context.Context) error { return body(ctx, rand.New(rand.NewPCG(uint64(i), 3))) })
+			}
+			return nil
+		})
+	})
+}
+
+// Call makes a call that may wait, while so many wait already. Some calls are canceled.
+func (o *Order) Call(ctx context.Context, waiting int, call func(ctx context.Context) error) error {
+	ctx, cancel := core.WithCancel(ctx)
+	defer cancel()
+	if o.rnd.Uint64()%4 == 0 {
+		o.cancels = append(o.cancels, cancel)
+	}
+	o.turn++
+	o.arrived++
+	me, turn := o.arrived, o.turn
+	err := call(ctx)
+	waited := o.turn != turn
+	o.turn++
+	switch {
+	case err != nil:
+		o.Canceled++
+	case ctx.Err() != nil: // the cancel may have woken it before the grant, and so earlier than others
+	case !waited && waiting > 0, waited && me < o.last:
+		o.Overtaken++
+	case waited:
+		o.Waited++
+		o.last = me
+	}
+	return err
+}
+
+// Turn has to be called behind every operation that lets others go. Now and then it cancels a call.
+func (o *Order) Turn() {
+	o.turn++
+	if n := len(o.cancels); n > 0 && o.rnd.Uint64()%4 == 0 {
+		i := int(o.rnd.Uint64() % uint64(n))
+		o.cancels[i]()
+		o.cancels[i] = o.cancels[n-1]
+		o.cancels = o.cancels[:n-1]
+	}
+}
