@@ -97,6 +97,14 @@ func both(t *testing.T, test func(t *testing.T, start func(ctx context.Context, 
 	})
 }
 
+// pass lets virtual time pass.
+func pass(t *testing.T, d time.Duration) {
+	t.Helper()
+	if err := core.Sleep(t.Context(), d); err != nil {
+		t.Error(err)
+	}
+}
+
 // got asserts that a Select has ended so.
 func got(t *testing.T, out <-chan selected, n int, err error) {
 	t.Helper()
@@ -274,9 +282,9 @@ func TestSelectAfter(t *testing.T) {
 		for range 2 { // a Case can be used again
 			out := start(t.Context(), a.one(), after)
 			waiting(t, out)
-			time.Sleep(time.Minute - 1)
+			pass(t, time.Minute - 1)
 			waiting(t, out)
-			time.Sleep(1)
+			pass(t, 1)
 			got(t, out, 1, nil)
 		}
 		if d := time.Since(began); d != 2*time.Minute {
@@ -286,7 +294,7 @@ func TestSelectAfter(t *testing.T) {
 		a.add(1)
 		got(t, out, 0, nil)
 		got(t, start(t.Context(), a.one(), xsync.After(0)), 1, nil)
-		time.Sleep(time.Hour) // the timers of the past mean nothing
+		pass(t, time.Hour) // the timers of the past mean nothing
 		a.want(t, 0, 0)
 	})
 }

@@ -1,14 +1,3 @@
-// Package xsync holds what synchronization primitives are made of.
-//
-// It is imported by its path, .../turnstile/sync, beside the standard package
-// sync, whose name it leaves free.
-//
-// Whoever wants to wait for something wants a ready primitive first: a lock is in
-// package lock, an event in package event, a queue in package queue. Where none
-// fits, [WaitQueue] makes a new one a matter of some forty lines, with the
-// promises of the others: strict order of arrival, a [context.Context] on every
-// wait, no wakeup that gets lost, and one type for ordinary goroutines and the
-// tasks of any dispatcher together.
 package xsync
 
 import (
