@@ -1,15 +1,3 @@
-// Package event has AsyncEvent, a flag that tasks and goroutines wait for.
-//
-//   - [AsyncEvent] when a condition becomes true and stays true until somebody
-//     takes it back: started, connected, paused.
-//   - [context.CancelFunc], or a channel that gets closed, when it happens once and
-//     receivers select on it.
-//   - Package queue when each happening carries something, or must be counted.
-//
-// The types work for ordinary goroutines and for the tasks of any number of
-// dispatchers at the same time. In a task a wait also ends with dispatch.ErrClosed,
-// once its dispatcher has closed and given up on the task. In a callback of a
-// dispatcher a call that would have to wait panics.
 package event
 
 import (

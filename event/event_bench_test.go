@@ -69,3 +69,76 @@ func BenchmarkFire(b *testing.B) {
 		<-done
 	})
 }
+
+// BenchmarkSignal fires and waits on one goroutine, beside a channel of one place.
+func BenchmarkSignal(b *testing.B) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	b.Run("impl=AsyncSignal", func(b *testing.B) {
+		var s event.AsyncSignal
+		b.ReportAllocs()
+		for b.Loop() {
+			s.Fire()
+			_ = s.Wait(ctx)
+		}
+	})
+	b.Run("impl=chan", func(b *testing.B) {
+		ch := make(chan struct{}, 1)
+		b.ReportAllocs()
+		for b.Loop() {
+			select {
+			case ch <- struct{}{}:
+			default:
+			}
+			select {
+			case <-ch:
+			case <-ctx.Done():
+			}
+		}
+	})
+}
+
+// BenchmarkBroadcast emits to four readers and lets them read, beside four channels.
+func BenchmarkBroadcast(b *testing.B) {
+	const readers, batch = 4, 16
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	b.Run("impl=AsyncEventQueue", func(b *testing.B) {
+		q := event.NewAsyncEventQueue[int](batch)
+		var rs []*event.Reader[int]
+		for range readers {
+			rs = append(rs, q.Subscribe())
+		}
+		b.ReportAllocs()
+		for b.Loop() {
+			for v := range batch {
+				_ = q.Emit(v)
+			}
+			for _, r := range rs {
+				_, _ = r.Read(ctx, 0)
+			}
+		}
+	})
+	b.Run("impl=chan", func(b *testing.B) {
+		var chans []chan int
+		for range readers {
+			chans = append(chans, make(chan int, batch))
+		}
+		b.ReportAllocs()
+		for b.Loop() {
+			for v := range batch {
+				for _, ch := range chans {
+					ch <- v
+				}
+			}
+			for _, ch := range chans {
+				for range batch {
+					select {
+					case <-ch:
+					case <-ctx.Done():
+					}
+				}
+			}
+		}
+	})
+}

@@ -1,15 +1,3 @@
-// Package lock has mutual exclusion with a context on every wait and in strict
-// order of arrival.
-//
-//   - [AsyncLock] when a section may wait inside, when waiting must end with a
-//     context, or when nobody may starve.
-//   - [sync.Mutex] when the section is short and never waits: it is a little cheaper
-//     uncontended, and under contention it trades fairness for throughput.
-//
-// The types work for ordinary goroutines and for the tasks of any number of
-// dispatchers at the same time. In a task a wait also ends with dispatch.ErrClosed,
-// once its dispatcher has closed and given up on the task. In a callback of a
-// dispatcher a call that would have to wait panics.
 package lock
 
 import (

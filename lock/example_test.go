@@ -48,3 +48,35 @@ func ExampleAsyncLock_Do() {
 	// <nil>
 	// 3 is not enough
 }
+
+func ExampleAsyncRWLock() {
+	var l lock.AsyncRWLock
+	ctx := context.Background()
+	prices := map[string]int{}
+	_ = l.Do(ctx, func(context.Context) error { // alone
+		prices["tea"] = 3
+		return nil
+	})
+	_ = l.RDo(ctx, func(context.Context) error { // beside other readers
+		fmt.Println(prices["tea"], l.TryAcquire(), l.TryRAcquire())
+		l.RRelease()
+		return nil
+	})
+	fmt.Printf("%+v\n", l.Stats())
+	// Output:
+	// 3 false true
+	// {Writing:false Readers:0 Waiting:0 WaitingWriters:0}
+}
+
+// A writer that goes on as a reader: nobody else can write before it has read what it wrote.
+func ExampleAsyncRWLock_Downgrade() {
+	var l lock.AsyncRWLock
+	if err := l.Acquire(context.Background()); err != nil {
+		return
+	}
+	l.Downgrade()
+	defer l.RRelease()
+	fmt.Println(l.TryAcquire(), l.TryRAcquire())
+	// Output:
+	// false true
+}

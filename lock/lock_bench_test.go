@@ -79,3 +79,67 @@ func BenchmarkLockContended(b *testing.B) {
 		})
 	})
 }
+
+// rwMutex is sync.RWMutex, which knows no ctx.
+type rwMutex struct{ sync.RWMutex }
+
+func (m *rwMutex) Acquire(context.Context) error  { m.Lock(); return nil }
+func (m *rwMutex) Release()                       { m.Unlock() }
+func (m *rwMutex) RAcquire(context.Context) error { m.RLock(); return nil }
+func (m *rwMutex) RRelease()                      { m.RUnlock() }
+
+type rAcquirer interface {
+	acquirer
+	RAcquire(ctx context.Context) error
+	RRelease()
+}
+
+func eachRWLock(b *testing.B, run func(b *testing.B, l rAcquirer, ctx context.Context)) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	for _, impl := range []struct {
+		name string
+		mk   func() rAcquirer
+	}{
+		{"AsyncRWLock", func() rAcquirer { return new(lock.AsyncRWLock) }},
+		{"sync.RWMutex", func() rAcquirer { return new(rwMutex) }},
+	} {
+		b.Run("impl="+impl.name, func(b *testing.B) {
+			b.ReportAllocs()
+			run(b, impl.mk(), ctx)
+		})
+	}
+}
+
+func BenchmarkRead(b *testing.B) {
+	eachRWLock(b, func(b *testing.B, l rAcquirer, ctx context.Context) {
+		for b.Loop() {
+			if l.RAcquire(ctx) == nil {
+				l.RRelease()
+			}
+		}
+	})
+}
+
+func BenchmarkWrite(b *testing.B) {
+	eachRWLock(b, func(b *testing.B, l rAcquirer, ctx context.Context) {
+		for b.Loop() {
+			if l.Acquire(ctx) == nil {
+				l.Release()
+			}
+		}
+	})
+}
+
+// Readers on all processors, and nobody writes.
+func BenchmarkReadParallel(b *testing.B) {
+	eachRWLock(b, func(b *testing.B, l rAcquirer, ctx context.Context) {
+		b.RunParallel(func(pb *testing.PB) {
+			for pb.Next() {
+				if l.RAcquire(ctx) == nil {
+					l.RRelease()
+				}
+			}
+		})
+	})
+}

@@ -1,15 +1,3 @@
-// Package queue has queues between tasks and goroutines.
-//
-//   - [AsyncQueue] when items must arrive in order and none may get lost: both
-//     ends are served strictly by arrival, putting and getting end with a context,
-//     and the queue can be looked at, cleared and shut down.
-//   - A channel when the program selects over several channels of goroutines, or
-//     hands over a single value.
-//
-// The types work for ordinary goroutines and for the tasks of any number of
-// dispatchers at the same time. In a task a wait also ends with dispatch.ErrClosed,
-// once its dispatcher has closed and given up on the task. In a callback of a
-// dispatcher a call that would have to wait panics.
 package queue
 
 import (
@@ -36,9 +24,10 @@ var (
 // AsyncQueue is a double-ended queue with an optional bound. The zero value is an empty queue
 // without a bound. It must not be copied after first use.
 //
-// Fairness: strictly by arrival, on both sides. An item goes straight to the first
-// getter that waits; room goes straight to the first putter that waits. Nobody who comes
-// later can take either, and a Try call fails while its like are waiting.
+// Fairness: strictly by arrival, on both sides, whatever is put or got: one item, a batch, a
+// reserved place. An item goes straight to the first getter that waits; room goes straight to the
+// first putter that waits. Nobody who comes later can take either, and a Try call fails while its
+// like are waiting.
 //
 // Cancellation: a canceled Put has not put, a canceled Get has not taken. If the item
 // or the room was given first, the call succeeds all the same, and the cancel
@@ -46,24 +35,39 @@ var (
 // twice.
 //
 // Memory ordering: a put happens before the return of the get that takes its item; in a
-// queue bounded to n, the i-th get happens before the return of the (i+n)-th put.
+// queue bounded to n, the i-th get happens before the return of the (i+n)-th put; each TaskDone
+// happens before the return of a Join that it lets go.
 type AsyncQueue[T any] struct {
 	mu    sync.Mutex
 	max   int // 0: no bound
 	down  bool
 	items ring.Ring[T]
-	// Somebody is in getters only while items is empty, and in putters only while it is
-	// full; so never in both.
+	heap  *heap[T] // holds the items instead, in an AsyncPriorityQueue
+	// Somebody is in getters only while there are no items, and in putters only while the
+	// queue is full; in both only if all room is reserved.
 	getters xsync.WaitQueue[entry[T]]
 	putters xsync.WaitQueue[entry[T]]
+
+	reserved   int // places of slots that are open
+	unfinished int // items that were put, and neither reported done nor handed back
+	joiners    xsync.WaitQueue[struct{}]
 }
 
-// entry is what a waiter carries: the item, and whether it belongs to the other end
-// than usual (PutFirst, GetLast).
+// entry is what a waiter carries.
 type entry[T any] struct {
 	v     T
-	other bool
+	kind  kind
+	batch *batch[T] // of GetBatch and PutBatch
 }
+
+// kind is what a waiter wants other than to put one item at the end, or to get the first one.
+type kind uint8
+
+const (
+	usual   kind = iota
+	other        // the item at the other end: PutFirst, GetLast
+	reserve      // a place: Reserve
+)
 
 // New returns a queue that holds at most max items; max ≤ 0 sets no bound, other than
 // the 0 of a channel.
@@ -74,12 +78,12 @@ func New[T any](max int) *AsyncQueue[T] {
 // Put waits for room, behind all who came before, and appends v. If ctx ends first, or is
 // done at the call, it returns ctx.Err(), and ErrShutdown if the queue is shut
 // down first; v is not in the queue then.
-func (q *AsyncQueue[T]) Put(ctx context.Context, v T) error { return q.put(ctx, v, false) }
+func (q *AsyncQueue[T]) Put(ctx context.Context, v T) error { return q.put(ctx, v, usual) }
 
 // PutFirst is Put to the front: v is the next item to be got by Get.
-func (q *AsyncQueue[T]) PutFirst(ctx context.Context, v T) error { return q.put(ctx, v, true) }
+func (q *AsyncQueue[T]) PutFirst(ctx context.Context, v T) error { return q.put(ctx, v, other) }
 
-func (q *AsyncQueue[T]) put(ctx context.Context, v T, first bool) error {
+func (q *AsyncQueue[T]) put(ctx context.Context, v T, k kind) error {
 	if err := ctx.Err(); err != nil {
 		return park.Failed(err)
 	}
@@ -89,44 +93,46 @@ func (q *AsyncQueue[T]) put(ctx context.Context, v T, first bool) error {
 		return ErrShutdown
 	}
 	if !q.full() { // so nobody waits to put
-		q.insert(v, first)
+		q.insert(v, k)
 		q.mu.Unlock()
 		return nil
 	}
-	_, err := q.putters.WaitLocked(ctx, &q.mu, entry[T]{v, first}, nil)
+	_, err := q.putters.WaitLocked(ctx, &q.mu, entry[T]{v: v, kind: k}, nil)
 	return err
 }
 
 // TryPut appends v if there is room, and returns ErrFull if not, or ErrShutdown.
 func (q *AsyncQueue[T]) TryPut(v T) error {
 	q.mu.Lock()
-	defer q.mu.Unlock()
+	var err error
 	switch {
 	case q.down:
-		return ErrShutdown
+		err = ErrShutdown
 	case q.full():
-		return ErrFull
+		err = ErrFull
+	default:
+		q.insert(v, usual)
 	}
-	q.insert(v, false)
-	return nil
+	q.mu.Unlock()
+	return err
 }
 
 // Get waits for an item, behind all who came before, and takes the first one. If ctx ends
 // first, or is done at the call, it returns ctx.Err(), and ErrShutdown if the queue is
 // shut down and empty; no item is taken then.
-func (q *AsyncQueue[T]) Get(ctx context.Context) (T, error) { return q.get(ctx, false) }
+func (q *AsyncQueue[T]) Get(ctx context.Context) (T, error) { return q.get(ctx, usual) }
 
 // GetLast is Get from the end: it takes the item that was appended last.
-func (q *AsyncQueue[T]) GetLast(ctx context.Context) (T, error) { return q.get(ctx, true) }
+func (q *AsyncQueue[T]) GetLast(ctx context.Context) (T, error) { return q.get(ctx, other) }
 
-func (q *AsyncQueue[T]) get(ctx context.Context, last bool) (T, error) {
+func (q *AsyncQueue[T]) get(ctx context.Context, k kind) (T, error) {
 	var zero T
 	if err := ctx.Err(); err != nil {
 		return zero, park.Failed(err)
 	}
 	q.mu.Lock()
-	if q.items.Len() > 0 { // so nobody waits to get
-		v := q.remove(last)
+	if q.len() > 0 { // so nobody waits to get
+		v := q.remove(k)
 		q.mu.Unlock()
 		return v, nil
 	}
@@ -134,7 +140,7 @@ func (q *AsyncQueue[T]) get(ctx context.Context, last bool) (T, error) {
 		q.mu.Unlock()
 		return zero, ErrShutdown
 	}
-	e, err := q.getters.WaitLocked(ctx, &q.mu, entry[T]{other: last}, nil)
+	e, err := q.getters.WaitLocked(ctx, &q.mu, entry[T]{kind: k}, nil)
 	return e.v, err
 }
 
@@ -142,57 +148,115 @@ func (q *AsyncQueue[T]) get(ctx context.Context, last bool) (T, error) {
 // is shut down and empty.
 func (q *AsyncQueue[T]) TryGet() (T, error) {
 	q.mu.Lock()
-	defer q.mu.Unlock()
-	var zero T
+	var v T
+	err := ErrEmpty
 	switch {
-	case q.items.Len() > 0:
-		return q.remove(false), nil
+	case q.len() > 0:
+		v, err = q.remove(usual), nil
 	case q.down:
-		return zero, ErrShutdown
+		err = ErrShutdown
 	}
-	return zero, ErrEmpty
+	q.mu.Unlock()
+	return v, err
 }
 
-// full reports whether a put has to wait. The mutex is held.
-func (q *AsyncQueue[T]) full() bool { return q.max > 0 && q.items.Len() >= q.max }
+// What follows up to Len is called with the mutex held. In an AsyncPriorityQueue it may compare items, and
+// a panic of the comparison unlocks the mutex: callers must not defer that.
 
-// insert hands v to the first getter, or stores it. There is room.
-func (q *AsyncQueue[T]) insert(v T, first bool) {
+// len returns the number of items.
+func (q *AsyncQueue[T]) len() int {
+	if q.heap != nil {
+		return q.heap.len()
+	}
+	return q.items.Len()
+}
+
+// full reports whether a put has to wait.
+func (q *AsyncQueue[T]) full() bool { return q.max > 0 && q.len()+q.reserved >= q.max }
+
+// insert puts v into the queue, and hands it on if somebody waits for it. There is room.
+func (q *AsyncQueue[T]) insert(v T, k kind) {
+	q.store(v, k)
+	if q.getters.Len() > 0 {
+		q.match()
+	}
+}
+
+// remove takes an item, and lets the first putter have its place. The queue is not empty.
+func (q *AsyncQueue[T]) remove(k kind) T {
+	v := q.pop(k)
+	if q.putters.Len() > 0 {
+		q.match()
+	}
+	return v
+}
+
+// store puts v into its place.
+func (q *AsyncQueue[T]) store(v T, k kind) {
 	switch {
-	case q.getters.Hand(entry[T]{v: v}):
-	case first:
+	case q.heap != nil:
+		q.heap.push(&q.mu, v)
+	case k == other:
 		q.items.PushFront(v)
 	default:
 		q.items.PushBack(v)
 	}
+	q.unfinished++
 }
 
-// remove takes an item, and moves the item of the first putter into its place.
-// The queue is not empty.
-func (q *AsyncQueue[T]) remove(last bool) T {
-	var v T
-	if last {
-		v = q.items.PopBack()
-	} else {
-		v = q.items.PopFront()
+func (q *AsyncQueue[T]) pop(k kind) T {
+	switch {
+	case q.heap != nil:
+		return q.heap.pop(&q.mu)
+	case k == other:
+		return q.items.PopBack()
 	}
-	q.refill()
-	return v
+	return q.items.PopFront()
 }
 
-// refill lets putters go for as long as there is room.
-func (q *AsyncQueue[T]) refill() {
-	for e := q.putters.First(); e != nil && !q.full(); e = q.putters.First() {
-		q.insert(e.v, e.other)
-		q.putters.Grant()
+// match lets getters go for as long as there are items, and putters for as long as there is room. It is
+// called after every change that made one or the other.
+func (q *AsyncQueue[T]) match() {
+	for moved := true; moved; {
+		before := q.unfinished
+		moved = q.getters.Len() > 0 && q.getters.Settle(q.takeGet) > 0
+		moved = q.putters.Len() > 0 && q.putters.Settle(q.takePut) > 0 || moved || q.unfinished != before
 	}
+}
+
+// takeGet gives the waiter items, if there are any.
+func (q *AsyncQueue[T]) takeGet(e *entry[T]) (bool, error) {
+	switch {
+	case q.len() == 0:
+		return false, nil
+	case e.batch != nil:
+		e.batch.items = q.popBatch(e.batch.max)
+	default:
+		e.v = q.pop(e.kind)
+	}
+	return true, nil
+}
+
+// takePut stores what the waiter brings, if there is room; of a batch as much as there is room for.
+func (q *AsyncQueue[T]) takePut(e *entry[T]) (bool, error) {
+	switch {
+	case e.batch != nil:
+		return q.storeBatch(e.batch), nil
+	case q.full():
+		return false, nil
+	case e.kind == reserve:
+		q.reserved++
+	default:
+		q.store(e.v, e.kind)
+	}
+	return true, nil
 }
 
 // Len returns the number of items in the queue.
 func (q *AsyncQueue[T]) Len() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.items.Len()
+	return q.len()
 }
 
 // Cap returns the bound, 0 if there is none.
@@ -201,26 +265,35 @@ func (q *AsyncQueue[T]) Cap() int { return max(q.max, 0) }
 // Empty reports whether a Get would wait at the moment, or fail.
 func (q *AsyncQueue[T]) Empty() bool { return q.Len() == 0 }
 
-// Full reports whether the queue holds as many items as it may: a Put would wait, or fail
-// after Shutdown. A queue without a bound is never full.
+// Full reports whether the queue holds as many items as it may, reserved places included: a Put
+// would wait, or fail after Shutdown. A queue without a bound is never full.
 func (q *AsyncQueue[T]) Full() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.full()
 }
 
-// Clear takes all items out of the queue and returns them in order. Putters that
-// waited for room put their items now, as far as there is room.
+// Clear takes all items out of the queue and returns them in order. They count as done for
+// Join. Putters that waited for room put their items now, as far as there is room.
 func (q *AsyncQueue[T]) Clear() []T {
 	q.mu.Lock()
-	defer q.mu.Unlock()
-	out := q.items.Drain()
-	q.refill()
+	out := q.drain()
+	q.match()
+	q.done(len(out)) // at last: the items of putters are not done
+	q.mu.Unlock()
 	return out
 }
 
-// Shutdown ends the queue: puts fail with ErrShutdown, those that wait included;
-// gets return what is left and then ErrShutdown. It is idempotent.
+// drain takes all items out. The mutex is held, as for match.
+func (q *AsyncQueue[T]) drain() []T {
+	if q.heap != nil {
+		return q.heap.drain(&q.mu)
+	}
+	return q.items.Drain()
+}
+
+// Shutdown ends the queue: puts fail with ErrShutdown, those that wait and those into a
+// reserved place included; gets return what is left and then ErrShutdown. It is idempotent.
 func (q *AsyncQueue[T]) Shutdown() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -228,12 +301,14 @@ func (q *AsyncQueue[T]) Shutdown() {
 }
 
 // ShutdownNow is Shutdown that also empties the queue and returns what was in
-// it, in order.
+// it, in order. The items count as done for Join.
 func (q *AsyncQueue[T]) ShutdownNow() []T {
 	q.mu.Lock()
-	defer q.mu.Unlock()
 	q.shutdown()
-	return q.items.Drain()
+	out := q.drain()
+	q.done(len(out))
+	q.mu.Unlock()
+	return out
 }
 
 func (q *AsyncQueue[T]) shutdown() {
@@ -261,14 +336,20 @@ func (q *AsyncQueue[T]) All(ctx context.Context) iter.Seq2[T, error] {
 
 // Stats is what a queue knows of itself at one moment.
 type Stats struct {
-	Len     int // items
-	Getters int // callers waiting for an item
-	Putters int // callers waiting for room
+	Len        int // items
+	Reserved   int // places that are reserved
+	Unfinished int // items that Join waits for
+	Getters    int // callers waiting for an item
+	Putters    int // callers waiting for room
+	Joiners    int // callers of Join that wait
 }
 
 // Stats returns the state of the queue, for tests and diagnosis.
 func (q *AsyncQueue[T]) Stats() Stats {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return Stats{Len: q.items.Len(), Getters: q.getters.Len(), Putters: q.putters.Len()}
+	return Stats{
+		Len: q.len(), Reserved: q.reserved, Unfinished: q.unfinished,
+		Getters: q.getters.Len(), Putters: q.putters.Len(), Joiners: q.joiners.Len(),
+	}
 }

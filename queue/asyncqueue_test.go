@@ -22,7 +22,9 @@ func state(q *queue.AsyncQueue[int]) string {
 
 func want(t *testing.T, q *queue.AsyncQueue[int], length, getters, putters int) {
 	t.Helper()
-	if got, want := q.Stats(), (queue.Stats{Len: length, Getters: getters, Putters: putters}); got != want {
+	got := q.Stats()
+	got.Unfinished = 0 // counts on: not all tests say what is done
+	if want := (queue.Stats{Len: length, Getters: getters, Putters: putters}); got != want {
 		t.Fatalf("Stats() = %+v, want %+v", got, want)
 	}
 	if q.Len() != length || q.Empty() != (length == 0) || q.Full() != (q.Cap() > 0 && length == q.Cap()) {
@@ -84,7 +86,7 @@ func (r *results) new() []string {
 	return out
 }
 
-func TestModel(t *testing.T) {
+func TestLaw(t *testing.T) {
 	check.Queues(state).Everywhere(t, queue.New[int])
 }
 

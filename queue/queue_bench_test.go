@@ -117,3 +117,44 @@ func BenchmarkPipe(b *testing.B) {
 		wg.Wait()
 	})
 }
+
+// BenchmarkBatch puts and gets 64 items, one by one and together.
+func BenchmarkBatch(b *testing.B) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	items := make([]int, 64)
+	b.Run("impl=each", func(b *testing.B) {
+		q := queue.New[int](len(items))
+		b.ReportAllocs()
+		for b.Loop() {
+			for _, v := range items {
+				_ = q.Put(ctx, v)
+			}
+			for range items {
+				_, _ = q.Get(ctx)
+			}
+		}
+	})
+	b.Run("impl=batch", func(b *testing.B) {
+		q := queue.New[int](len(items))
+		b.ReportAllocs()
+		for b.Loop() {
+			_, _ = q.PutBatch(ctx, items)
+			_, _ = q.GetBatch(ctx, 0)
+		}
+	})
+}
+
+// BenchmarkPriority puts and gets in a queue of 1000.
+func BenchmarkPriority(b *testing.B) {
+	ctx := context.Background()
+	q := queue.NewPriority(0, func(a, b int) int { return a - b })
+	for v := range 1000 {
+		_ = q.Put(ctx, v*7919%1000)
+	}
+	b.ReportAllocs()
+	for v := 0; b.Loop(); v++ {
+		_ = q.Put(ctx, v*7919%1000)
+		_, _ = q.Get(ctx)
+	}
+}

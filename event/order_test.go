@@ -1,0 +1,48 @@
+package event_test
+
+import (
+	"context"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/seed-1e54c410/turnstile/core"
+	"github.com/seed-1e54c410/turnstile/event"
+	"github.com/seed-1e54c410/turnstile/internal/check"
+	"github.com/seed-1e54c410/turnstile/internal/check/tasks"
+)
+
+// Each Fire is for who has waited longest, however many come and give up: golang/go#13086.
+func TestBugGo13086(t *testing.T) {
+	var s event.AsyncSignal
+	var o tasks.Order
+	rounds := check.Times(100, 10000)
+	left := 100
+	if err := o.Contend(100, func(ctx context.Context, rnd *rand.Rand) error {
+		for range rounds {
+			if rnd.IntN(2) == 0 || s.Stats().Waiting == left-1 {
+				s.Fire()
+				if s.Stats().Waiting > 0 && s.TryWait() {
+					t.Error("TryWait overtook those who wait")
+				}
+				o.Turn()
+				_ = core.Yield(ctx)
+				continue
+			}
+			_ = o.Call(ctx, s.Stats().Waiting, s.Wait)
+		}
+		left--
+		for left == s.Stats().Waiting && left > 0 { // nobody else is left to fire
+			s.Fire()
+			o.Turn()
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if o.Overtaken != 0 {
+		t.Errorf("%d overtakings", o.Overtaken)
+	}
+	if o.Waited < 10*rounds || o.Canceled < rounds/10 {
+		t.Errorf("%d waited and %d were canceled: that shows little", o.Waited, o.Canceled)
+	}
+}

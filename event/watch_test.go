@@ -1,0 +1,178 @@
+package event_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+
+	"github.com/seed-1e54c410/turnstile/event"
+	"github.com/seed-1e54c410/turnstile/internal/check"
+	"github.com/seed-1e54c410/turnstile/internal/check/tasks"
+)
+
+func changed(w *event.Watch[string], ctx context.Context, since uint64) func() string {
+	return func() string {
+		v, n, err := w.Changed(ctx, since)
+		return fmt.Sprint(v, n, " ", text(err))
+	}
+}
+
+func TestWatchVersions(t *testing.T) {
+	var w event.Watch[string]
+	if v, n := w.Load(); v != "" || n != 0 {
+		t.Fatalf("Load() of the zero value = %q, %d", v, n)
+	}
+	w.Set("a")
+	w.Set("b")
+	if v, n := w.Load(); v != "b" || n != 2 {
+		t.Fatalf("Load() = %q, %d", v, n)
+	}
+	// Any other version than the latest is old, also one that there never was.
+	for _, since := range []uint64{0, 1, 3} {
+		same(t, "Changed()", changed(&w, t.Context(), since)(), "b2 ok")
+	}
+	same(t, "Stats()", w.Stats(), event.WatchStats{Version: 2})
+}
+
+func TestWatchChanged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var w event.Watch[string]
+		var c calls
+		gone, cancel := context.WithCancel(t.Context())
+		c.start("a", changed(&w, t.Context(), 0))
+		c.start("b", changed(&w, gone, 0))
+		c.start("c", changed(&w, t.Context(), 0))
+		cancel()
+		c.want(t, "b 0 context canceled")
+		same(t, "Stats()", w.Stats(), event.WatchStats{Waiting: 2})
+		w.Set("x")
+		c.want(t, "a x1 ok", "c x1 ok")
+		// Who comes to look late gets the latest value.
+		c.start("d", changed(&w, t.Context(), 1))
+		w.Set("y")
+		w.Set("z")
+		c.want(t, "d z3 ok")
+	})
+}
+
+// A waiter whose ctx ends in the moment of the Set has the value.
+func TestWatchGrantThenCancel(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for range 50 { // the select of the waiter is fair to both channels
+			var w event.Watch[string]
+			var c calls
+			ctx, cancel := context.WithCancel(t.Context())
+			c.start("a", changed(&w, ctx, 0))
+			w.Set("x")
+			cancel()
+			c.want(t, "a x1 ok")
+		}
+	})
+}
+
+// A done ctx loses also where there is news: golang/go#63615.
+func TestWatchDoneContextLoses(t *testing.T) {
+	ctx := check.NewCtx()
+	ctx.SetErr(errors.New("over"))
+	var w event.Watch[string]
+	w.Set("x")
+	same(t, "Changed()", changed(&w, ctx, 0)(), "x1 over")
+	v, n, err := w.WaitFor(ctx, func(string) bool { t.Error("pred was asked"); return true })
+	if v != "x" || n != 1 || err != ctx.Err() {
+		t.Fatalf("WaitFor() = %q, %d, %v", v, n, err)
+	}
+}
+
+func TestWatchWaitFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var w event.Watch[int]
+		var c calls
+		waitFor := func(ctx context.Context, pred func(int) bool) func() string {
+			return func() string {
+				v, n, err := w.WaitFor(ctx, pred)
+				return fmt.Sprint(v, " ", n, " ", text(err))
+			}
+		}
+		gone, cancel := context.WithCancel(t.Context())
+		c.start("zero", waitFor(t.Context(), func(v int) bool { return v == 0 }))
+		c.want(t, "zero 0 0 ok")
+		c.start("even", waitFor(t.Context(), func(v int) bool { return v > 0 && v%2 == 0 }))
+		c.start("big", waitFor(t.Context(), func(v int) bool {
+			w.Stats() // no lock is held
+			return v > 4
+		}))
+		c.start("never", waitFor(gone, func(int) bool { return false }))
+		w.Set(1)
+		c.want(t)
+		same(t, "Stats()", w.Stats(), event.WatchStats{Version: 1, Waiting: 3})
+		w.Set(4)
+		c.want(t, "even 4 2 ok")
+		cancel()
+		c.want(t, "never 4 2 context canceled")
+		w.Set(5)
+		c.want(t, "big 5 3 ok")
+	})
+}
+
+// A panic of pred leaves nothing behind.
+func TestWatchPredPanics(t *testing.T) {
+	var w event.Watch[int]
+	func() {
+		defer func() { same(t, "panic", recover(), any("boom")) }()
+		_, _, _ = w.WaitFor(t.Context(), func(int) bool { panic("boom") })
+	}()
+	w.Set(1)
+	same(t, "Stats()", w.Stats(), event.WatchStats{Version: 1})
+}
+
+func TestWatchNoAllocations(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	var w event.Watch[int]
+	w.Set(1)
+	if n := testing.AllocsPerRun(1000, func() {
+		w.Load()
+		_, _, _ = w.Changed(ctx, 0)
+		_, _, _ = w.WaitFor(ctx, func(v int) bool { return v == 1 })
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+// Everybody who follows a value sees versions that only rise, and the last one, whoever gives up
+// in between; a follower that missed a change would wait for ever.
+func TestWatchStress(t *testing.T) {
+	for name, steppers := range tasks.Steppers() {
+		t.Run(name, func(t *testing.T) {
+			var w event.Watch[*int]
+			last := check.Times(500, 20000)
+			r := steppers()
+			for i := range 8 {
+				r.Go(fmt.Sprint(i), func(own context.Context) {
+					for seen := uint64(0); seen < uint64(last); {
+						ctx, cancel := context.WithCancel(own)
+						if i%2 == 0 {
+							go cancel()
+						}
+						v, n, err := w.Changed(ctx, seen)
+						cancel()
+						if n < seen || err == nil && n == seen || n > 0 && *v != int(n) {
+							t.Errorf("Changed(%d) = %d, %v", seen, n, err)
+						}
+						seen = n
+					}
+				})
+			}
+			r.Go("setter", func(context.Context) {
+				for i := range last {
+					v := i + 1
+					w.Set(&v)
+				}
+			})
+			r.Wait()
+			same(t, "Stats()", w.Stats(), event.WatchStats{Version: uint64(last)})
+		})
+	}
+}

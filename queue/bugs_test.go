@@ -1,0 +1,104 @@
+package queue_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+
+	"github.com/seed-1e54c410/turnstile/queue"
+)
+
+// Tests that are called TestBug are named after bugs of other libraries, by their issues.
+
+// Get under a timeout lost the item that came in the moment in which the time was over.
+func TestBugAsyncio201(t *testing.T) {
+	canceledGets(t, func(q *queue.AsyncQueue[int], ctx context.Context) (int, error) { return q.Get(ctx) })
+}
+
+// An item that was handed to a receiver was dropped when that was canceled.
+func TestBugAnyIO728(t *testing.T) {
+	canceledGets(t, func(q *queue.AsyncQueue[int], ctx context.Context) (int, error) { return q.GetLast(ctx) })
+}
+
+// So did a loop over the items.
+func TestBugKotlin1813(t *testing.T) {
+	canceledGets(t, func(q *queue.AsyncQueue[int], ctx context.Context) (int, error) {
+		for v, err := range q.All(ctx) {
+			return v, err
+		}
+		return 0, queue.ErrShutdown
+	})
+}
+
+// canceledGets puts items while a get is canceled, in either order, and looks for them.
+func canceledGets(t *testing.T, get func(*queue.AsyncQueue[int], context.Context) (int, error)) {
+	synctest.Test(t, func(t *testing.T) {
+		for range 50 { // the select of the waiter is fair to both channels
+			for _, first := range []string{"cancel", "put"} {
+				var q queue.AsyncQueue[int]
+				var r results
+				ctx, cancel := context.WithCancel(t.Context())
+				r.start("get", func() (int, error) { return get(&q, ctx) })
+				if first == "cancel" {
+					cancel()
+					synctest.Wait()
+				}
+				fill(t, &q, 7)
+				cancel()
+				switch got := r.new(); {
+				case first == "put":
+					equal(t, got, "get 7 <nil>")
+					equal(t, q.Clear())
+				default:
+					equal(t, got, "get 0 context canceled")
+					equal(t, q.Clear(), 7)
+				}
+			}
+		}
+	})
+}
+
+// Putters that waited in a full queue put out of order: one that was woken had to look for itself,
+// and another came first.
+func TestBugCPython83055(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := fill(t, queue.New[int](1), 0)
+		var r results
+		r.put(t.Context(), q, 1)
+		r.put(t.Context(), q, 2)
+		if v, err := q.TryGet(); v != 0 || err != nil {
+			t.Fatalf("TryGet() = %d, %v", v, err)
+		}
+		go func() { _ = q.Put(t.Context(), 3) }() // before the first has run
+		var got []int
+		for range 3 {
+			v, err := q.Get(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, v)
+		}
+		equal(t, got, 1, 2, 3)
+		equal(t, r.new(), "put1 1 <nil>", "put2 2 <nil>")
+	})
+}
+
+// A sender that was canceled hung, and the next send crashed.
+func TestBugSwift131(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := fill(t, queue.New[int](1), 0)
+		for v := range 3 {
+			ctx, cancel := context.WithCancel(t.Context())
+			var r results
+			r.put(ctx, q, 10+v)
+			r.put(t.Context(), q, 20+v)
+			cancel()
+			equal(t, r.new(), []string{"put10 10", "put11 11", "put12 12"}[v]+" context canceled")
+			if _, err := q.TryGet(); err != nil {
+				t.Fatal(err)
+			}
+			equal(t, r.new(), []string{"put20 20 <nil>", "put21 21 <nil>", "put22 22 <nil>"}[v])
+		}
+		equal(t, q.Clear(), 22)
+	})
+}
