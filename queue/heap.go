@@ -7,6 +7,15 @@ type heap[T any] struct {
 	cmp  func(a, b T) int
 	list []ranked[T] // each one before those at 2i+1 and 2i+2
 	next uint64
+	// kept is set while whoever calls unlocks the mutex after a panic.
+	kept bool
+}
+
+// keepLocked makes a panic of cmp leave the mutex as it is, until it is undone.
+func (h *heap[T]) keepLocked() (undo func()) {
+	was := h.kept
+	h.kept = true
+	return func() { h.kept = was }
 }
 
 type ranked[T any] struct {
@@ -25,8 +34,8 @@ func (h *heap[T]) before(a, b *ranked[T]) bool {
 }
 
 // guard is deferred around comparisons: if one panics, mu is unlocked and nothing has moved.
-func guard(mu *sync.Mutex, compared *bool) {
-	if !*compared {
+func (h *heap[T]) guard(mu *sync.Mutex, compared *bool) {
+	if !*compared && !h.kept {
 		mu.Unlock()
 	}
 }
@@ -34,7 +43,7 @@ func guard(mu *sync.Mutex, compared *bool) {
 // push adds v.
 func (h *heap[T]) push(mu *sync.Mutex, v T) {
 	compared := false
-	defer guard(mu, &compared)
+	defer h.guard(mu, &compared)
 	item := ranked[T]{v, h.next}
 	i, n := len(h.list), 0 // where the item goes, and how many give way
 	for i > 0 && h.before(&item, &h.list[(i-1)/2]) {
@@ -54,7 +63,7 @@ func (h *heap[T]) push(mu *sync.Mutex, v T) {
 // pop takes the first item; there must be one.
 func (h *heap[T]) pop(mu *sync.Mutex) T {
 	compared := false
-	defer guard(mu, &compared)
+	defer h.guard(mu, &compared)
 	last := len(h.list) - 1
 	var path [64]int // that go up one place each, from the second level on
 	n := 0

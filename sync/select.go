@@ -46,3 +46,37 @@ func (q *WaitQueue[V]) Case(mu *sync.Mutex, v V, take func(*V) (bool, error), do
 // After is the case of a [Select] that wins when d has passed, counted from the call of Select: on
 // the clock of the dispatcher in a task. For d ≤ 0 it wins if no case before it does at once.
 func After(d time.Duration) Case { return park.NewTimerCase(d) }
+
+// AcquireCase returns the case of a [Select] that takes a permit.
+func (s *Semaphore) AcquireCase() Case { return s.AcquireNCase(1) }
+
+// AcquireNCase returns the case of a [Select] that takes n permits. Its error is [ErrTooMany], if n is
+// larger than the size. A negative n panics.
+func (s *Semaphore) AcquireNCase(n int) Case {
+	if n < 0 {
+		panic("xsync: acquire of a negative number of permits")
+	}
+	if n == 0 {
+		return After(0) // takes nothing and does not wait
+	}
+	return s.queue.Case(&s.mu, int64(n), s.next, func(n int64, err error) {
+		if err == nil {
+			s.tell(n)
+		}
+	})
+}
+
+// WaitCase returns the case of a [Select] that wins when the counter is zero.
+func (g *WaitGroup) WaitCase() Case { return g.queue.Case(&g.mu, struct{}{}, g.zero, nil) }
+
+// zero is the take function of a WaitGroup's queue.
+func (g *WaitGroup) zero(*struct{}) (bool, error) {
+	g.state.Or(contended)
+	if g.state.Load() != contended {
+		return false, nil
+	}
+	if g.queue.Len() == 0 {
+		g.state.And(^contended)
+	}
+	return true, nil
+}

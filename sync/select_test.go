@@ -282,7 +282,7 @@ func TestSelectAfter(t *testing.T) {
 		for range 2 { // a Case can be used again
 			out := start(t.Context(), a.one(), after)
 			waiting(t, out)
-			pass(t, time.Minute - 1)
+			pass(t, time.Minute-1)
 			waiting(t, out)
 			pass(t, 1)
 			got(t, out, 1, nil)

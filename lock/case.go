@@ -1,0 +1,18 @@
+package lock
+
+import xsync "github.com/seed-1e54c410/turnstile/sync"
+
+// AcquireCase returns the case of an xsync.Select that takes the lock.
+func (l *AsyncLock) AcquireCase() xsync.Case {
+	return l.queue.Case(&l.mu, struct{}{}, l.take, func(struct{}, error) { l.took() })
+}
+
+// AcquireCase returns the case of an xsync.Select that takes the lock for writing.
+func (l *AsyncRWLock) AcquireCase() xsync.Case { return l.enterCase(writing) }
+
+// RAcquireCase returns the case of an xsync.Select that takes the lock for reading.
+func (l *AsyncRWLock) RAcquireCase() xsync.Case { return l.enterCase(reading) }
+
+func (l *AsyncRWLock) enterCase(m mode) xsync.Case {
+	return l.queue.Case(&l.mu, m, l.take, func(mode, error) { l.took(1) })
+}
