@@ -2,6 +2,7 @@ package proptest
 
 import (
 	"context"
+	"testing"
 
 	"pgregory.net/rapid"
 
@@ -22,14 +23,32 @@ type TB = rapid.TB
 // randomness, no map order, no clock, nothing left from the case before.
 func Check(t TB, prop func(p *P), opts ...Option) {
 	t.Helper()
-	c := &check{config: configOf(opts), prop: prop, name: t.Name()}
+	c := newCheck(t, prop, opts)
 	stop := park.Observe()
+	defer c.sample()()
+	left := c.watchLeaks()
 	defer func() {
 		c.close()
 		stop()
 		c.report(t) // also while t.FailNow of rapid ends the test
 	}()
 	rapid.Check(t, c.property)
+	c.close()
+	if c.exhaustive {
+		t.Log(c.summary())
+	}
+	left(t)
+}
+
+func newCheck(t TB, prop func(*P), opts []Option) *check {
+	t.Helper()
+	c := &check{config: configOf(opts), prop: prop, name: t.Name()}
+	if c.bubble || c.goroutines {
+		if c.test = testOf(t); c.test == nil {
+			t.Fatalf("proptest: Bubble and Goroutines need a *testing.T, or a TB with a method Test() *testing.T, not a %T", t)
+		}
+	}
+	return c
 }
 
 // MakeCheck returns Check as the function of a subtest, for [testing.T.Run].
@@ -49,17 +68,42 @@ type check struct {
 	run   *run   // the present case, or the last one
 	// recording is on once a case has failed: rapid runs it again.
 	recording bool
+	search    search     // of Exhaustive
+	test      *testing.T // of Bubble and Goroutines
+	sampler   *sampler   // nil: none
+	natives   natives
 }
 
 // property is one case.
 func (c *check) property(t *rapid.T) {
+	if r := c.try(t); r != nil {
+		r.raise()
+	}
+}
+
+// try runs a case as the options say. It does not raise what has gone wrong, and returns nil if that is nothing.
+func (c *check) try(t *rapid.T) *run {
+	switch {
+	case c.exhaustive:
+		return c.explore(t)
+	case c.goroutines && c.recording:
+		return c.insist(t)
+	default:
+		return c.once(t, nil, nil)
+	}
+}
+
+// once runs the property and its tasks once: under pl, or if that is nil under a plan that is drawn. It
+// does not raise what has gone wrong.
+func (c *check) once(t *rapid.T, pl *plan, tr *trace) *run {
+	if c.bubble || c.goroutines {
+		return c.inBubble(t, pl, tr)
+	}
 	r := newRun(c, t)
 	c.run = r
 	defer r.end()
-	c.prop(r.p)
-	r.plan = c.draw(t, len(r.tasks))
-	r.perform()
-	r.raise()
+	r.whole(pl, tr)
+	return r
 }
 
 // close ends the world of the cases so far: the next one gets a new one.
@@ -77,25 +121,37 @@ func (c *check) close() {
 // throws it away, and generators draw from p.T.
 type P struct {
 	*rapid.T
-	run *run
+	run     *run
+	history history
 }
 
 // Context returns the ctx in which the case runs: of the simulated dispatcher, and canceled when the
 // tasks of [P.Go] have ended. It is for constructors that want a ctx, before a task runs.
 func (p *P) Context() context.Context { return p.run.ctx }
 
+// Cleanup has fn called when the case is over, the last one first. It may look at what the case has made, and under
+// [Bubble] runs inside the bubble.
+func (p *P) Cleanup(fn func()) { p.run.cleanups = append(p.run.cleanups, fn) }
+
 // IntRange draws an integer from low to high.
 func (p *P) IntRange(low, high int, label string) int {
+	p.T.Helper() // what is drawn is logged with the line of the caller
 	return rapid.IntRange(low, high).Draw(p.T, label)
 }
 
 // Bool draws a truth value.
-func (p *P) Bool(label string) bool { return rapid.Bool().Draw(p.T, label) }
+func (p *P) Bool(label string) bool {
+	p.T.Helper()
+	return rapid.Bool().Draw(p.T, label)
+}
 
 // Go starts a task of the case. It begins when the property function has returned; one that is started
 // in a task begins at once, as with core.Start. The names are for the report, and should differ. The case fails if fn returns an
 // error, unless that only says that ctx was canceled.
 func (p *P) Go(name string, fn func(ctx context.Context) error) *core.Task {
+	if p.run.crowd != nil {
+		return p.run.crowd.start(name, fn)
+	}
 	return p.run.start(name, fn)
 }
 

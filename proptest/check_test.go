@@ -15,6 +15,10 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if err := os.Setenv("TURNSTILE_REPORTS", "off"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 	if err := flag.Set("rapid.nofailfile", "true"); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -22,9 +26,21 @@ func TestMain(m *testing.M) {
 	check.Main(m)
 }
 
+// patiently makes a check that is to fail go on for long enough, whatever is drawn.
+func patiently(t *testing.T) (undo func()) {
+	t.Helper()
+	checks := flag.Lookup("rapid.checks").Value
+	was := checks.String()
+	if err := checks.Set("20000"); err != nil {
+		t.Fatal(err)
+	}
+	return func() { _ = checks.Set(was) }
+}
+
 // found runs a check that is to fail, and returns what it says.
 func found(t *testing.T, prop func(p *proptest.P), opts ...proptest.Option) string {
 	t.Helper()
+	defer patiently(t)()
 	r := check.Record(t.Name(), func(r *check.Recorder) { proptest.Check(r, prop, opts...) })
 	if !r.Failed() {
 		t.Fatalf("the check has not failed:\n%s", r.Output())

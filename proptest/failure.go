@@ -1,8 +1,14 @@
 package proptest
 
 import (
+	"context"
 	"fmt"
 	"hash/fnv"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/seed-1e54c410/turnstile/core"
 )
 
 // failure is why a case has failed.
@@ -21,25 +27,32 @@ type failure struct {
 type kind uint8
 
 const (
-	none         kind = iota
-	alwaysFalse       // a claim of Always is not so
-	finallyFalse      // a claim of Finally is not so
-	taskError         // a task has returned an error
-	panicked          // a task has panicked
-	goexit            // a task has called runtime.Goexit
-	steered           // a task has called Fatalf, SkipNow or the like of P
-	deadlock          // all tasks wait, and nothing can happen
-	livelock          // too many steps
-	unfinished        // a task that was canceled does not end
-	leftTimers        // a timer is left at the end
-	leftOthers        // something else is left
-	heldLock          // a lock is held at the end
-	unhandled         // nobody has looked at an error
-	realTimer         // a wait needs a timer of package context
-	foreignCall       // a goroutine that is not simulated has taken part
-	blocked           // a task has blocked its thread
-	broken            // the simulated dispatcher gives an error
+	none             kind = iota
+	alwaysFalse           // a claim of Always is not so
+	finallyFalse          // a claim of Finally is not so
+	taskError             // a task has returned an error
+	panicked              // a task has panicked
+	goexit                // a task has called runtime.Goexit
+	steered               // a task has called Fatalf, SkipNow or the like of P
+	deadlock              // all tasks wait, and nothing can happen
+	livelock              // too many steps
+	unfinished            // a task that was canceled does not end
+	leftTimers            // a timer is left at the end
+	leftOthers            // something else is left
+	heldLock              // a lock is held at the end
+	unhandled             // nobody has looked at an error
+	realTimer             // a wait needs a timer of package context
+	foreignCall           // a goroutine that is not simulated has taken part
+	foreignGoroutine      // a goroutine that is not simulated might take part
+	blocked               // a task has blocked its thread
+	broken                // the simulated dispatcher gives an error
+	errored               // Errorf or the like of P was called: rapid itself fails the case
+	skipped               // the case was thrown away: no failure
+	leftGoroutines        // goroutines are left in the bubble
 )
+
+// isSkip reports whether the case was thrown away, as by SkipNow.
+func (f *failure) isSkip() bool { return f != nil && f.kind == skipped }
 
 // String says what has gone wrong. It has no step, time or address, so that it stays the same while
 // rapid shrinks the case.
@@ -50,13 +63,15 @@ func (f *failure) String() string {
 	case finallyFalse:
 		return fmt.Sprintf("not so in the end: %q", f.what)
 	case taskError:
-		return fmt.Sprintf("task %s returned an error: %v", f.who, f.err)
+		return fmt.Sprintf("%s returned an error: %s", f.who, plain(f.err))
 	case panicked:
-		return fmt.Sprintf("task %s panicked: %v", f.who, f.value)
+		return fmt.Sprintf("%s panicked at %v: %s", f.who, f.where, plain(f.value))
 	case goexit:
-		return fmt.Sprintf("task %s called runtime.Goexit, as FailNow of a *testing.T does: use P instead", f.who)
+		return fmt.Sprintf("%s called runtime.Goexit at %v, as FailNow of a *testing.T does: use P instead", f.who, f.where)
 	case steered:
-		return fmt.Sprint(f.value)
+		return plain(f.value)
+	case errored:
+		return "the test has called Errorf, or the like"
 	case deadlock:
 		return "deadlock: every task waits, and nothing can happen any more"
 	case livelock:
@@ -70,15 +85,22 @@ func (f *failure) String() string {
 	case heldLock:
 		return fmt.Sprintf("a %s is held though all tasks have ended", f.what)
 	case unhandled:
-		return fmt.Sprintf("nobody has looked at an error: %v", f.err)
+		return fmt.Sprintf("nobody has looked at an error: %s", plain(f.err))
 	case realTimer:
-		return "a wait with a context of context.WithTimeout or WithDeadline, which ends in real time: derive it with core.WithTimeout, or use Bubble"
+		return fmt.Sprintf("%v has a context of context.WithTimeout or WithDeadline, which ends in real time: derive it with core.WithTimeout, or use Bubble", f.where)
 	case foreignCall:
 		return fmt.Sprintf("a goroutine that is not simulated has taken part, with %v: start it as a task, or use Bubble", f.where)
+	case foreignGoroutine:
+		if f.where == nil {
+			return "something that is not simulated has taken part, such as a function of time.AfterFunc: use core and dispatch in its place, or Bubble"
+		}
+		return fmt.Sprintf("nothing can happen any more but by a goroutine that is not simulated, which %s started at %v: start it as a task, or use Bubble", f.where.fn, f.where)
 	case blocked:
-		return fmt.Sprintf("a task has blocked its thread, with %s: wait with a primitive of turnstile, or use Bubble", f.what)
+		return fmt.Sprintf("a task has blocked its thread, with %s at %v: wait with a primitive of turnstile, or use Bubble", f.what, f.where)
 	case broken:
 		return fmt.Sprintf("the simulated dispatcher failed: %v", f.err)
+	case leftGoroutines:
+		return "goroutines are left when the tasks have ended and their context is canceled"
 	default:
 		return "no failure"
 	}
@@ -123,11 +145,53 @@ func (r *run) raise() {
 		r.p.Fatalf("proptest: %v", f)
 	case foreignCall:
 		r.p.Fatalf("proptest: %v", f)
+	case foreignGoroutine:
+		r.p.Fatalf("proptest: %v", f)
 	case blocked:
+		r.p.Fatalf("proptest: %v", f)
+	case skipped:
+		panic(f.value)
+	case errored: // rapid does
+	case leftGoroutines:
 		r.p.Fatalf("proptest: %v", f)
 	default:
 		r.p.Fatalf("proptest: %v", f)
 	}
+}
+
+// address is what differs from run to run in the text of a value.
+var address = regexp.MustCompile(`\b0x[0-9a-f]{5,}\b`)
+
+// plain is the text of a value that is the same in each run of a case: without addresses, and without the
+// trace that a *core.PanicError has.
+func plain(value any) string {
+	text, _, _ := strings.Cut(fmt.Sprint(value), "\n\ngoroutine ")
+	return address.ReplaceAllString(text, "0x…")
+}
+
+// harmless reports whether an error of a task says nothing but that the task was canceled, or that a cancel or a
+// panic was drawn for one it has waited for. An error that joins others to that says more.
+func harmless(err error, hasEnded bool) bool {
+	for err != nil {
+		if err == errDrawn || err == (killed{}) || hasEnded && err == context.Canceled {
+			return true
+		}
+		if _, panicked := err.(*core.PanicError); !panicked && hasEnded {
+			if is, ok := err.(interface{ Is(target error) bool }); ok && is.Is(context.Canceled) {
+				return true
+			}
+		}
+		switch e := err.(type) {
+		case interface{ Unwrap() error }:
+			err = e.Unwrap()
+		case interface{ Unwrap() []error }:
+			all := e.Unwrap()
+			return len(all) > 0 && !slices.ContainsFunc(all, func(err error) bool { return !harmless(err, hasEnded) })
+		default:
+			return false
+		}
+	}
+	return false
 }
 
 func (s *site) hash() int {

@@ -15,23 +15,16 @@ type holding struct {
 	obj  any
 	task context.Context // nil: a callback
 	n    int64
-	step int
-	site *site // only while recording
 }
 
 // held hears that a task has taken n of obj, or given back -n.
 func (r *run) held(task context.Context, obj any, n int64) {
-	if n > 0 {
-		h := holding{obj: obj, task: task, n: n, step: r.step}
-		if r.rec != nil {
-			h.site = callSite()
-			r.rec.took(r, task, obj, n)
-		}
-		r.holds = append(r.holds, h)
-		return
-	}
 	if r.rec != nil {
-		r.rec.gave(r, task, obj, -n)
+		r.rec.held(r, task, obj, n)
+	}
+	if n > 0 {
+		r.holds = append(r.holds, holding{obj: obj, task: task, n: n})
+		return
 	}
 	r.holds.give(task, obj, -n)
 }
@@ -65,19 +58,4 @@ func (h holdings) lock() string {
 		}
 	}
 	return ""
-}
-
-// of returns the holdings of the thing that has the given piece of memory, if it is held.
-func (h holdings) of(piece any) (all []holding) {
-	p := reflect.ValueOf(piece)
-	if p.Kind() != reflect.Pointer {
-		return nil
-	}
-	for _, at := range h {
-		v := reflect.ValueOf(at.obj)
-		if v.Kind() == reflect.Pointer && v.Pointer() <= p.Pointer() && p.Pointer() < v.Pointer()+v.Type().Elem().Size() {
-			all = append(all, at)
-		}
-	}
-	return all
 }

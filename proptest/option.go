@@ -1,6 +1,9 @@
 package proptest
 
 // Option changes how [Check] draws and runs the cases.
+//
+// An option that is given twice counts as it was given last. Options that contradict each other make Check panic, and
+// so do numbers that make no sense.
 type Option func(*config)
 
 type config struct {
@@ -10,6 +13,16 @@ type config struct {
 	timers     int
 	steps      int
 	replay     *plan
+
+	exhaustive   bool
+	bound        int // of deviations in exhaustive; negative: none
+	maxSchedules int // 0: not given
+	priorities   int // d of PCT; 0: not given
+	bubble       bool
+	goroutines   bool
+	leaks        bool
+
+	lists lists
 }
 
 func configOf(opts []Option) config {
@@ -17,25 +30,55 @@ func configOf(opts []Option) config {
 	for _, o := range opts {
 		o(&c)
 	}
+	if what := c.contradiction(); what != "" {
+		panic("proptest: " + what)
+	}
 	return c
+}
+
+// contradiction says which options cannot be had together, if there are such.
+func (c *config) contradiction() string {
+	switch {
+	case c.exhaustive && c.replay != nil:
+		return "Exhaustive runs all schedules, and Replay one"
+	case c.exhaustive && c.priorities > 0:
+		return "Exhaustive runs all schedules, and PCT draws some"
+	case c.exhaustive && c.goroutines:
+		return "Exhaustive with Goroutines, which are not scheduled"
+	case c.maxSchedules > 0 && !c.exhaustive:
+		return "MaxSchedules without Exhaustive"
+	case c.priorities > 0 && c.replay != nil:
+		return "PCT draws schedules, and Replay runs one"
+	case c.priorities > 0 && c.goroutines:
+		return "PCT with Goroutines, which are not scheduled"
+	case c.panics > 0 && c.goroutines:
+		return "Panics with Goroutines, which cannot be made to panic"
+	case c.timers > 0 && c.goroutines:
+		return "Timers with Goroutines, whose clock stands still while one of them runs"
+	}
+	return ""
 }
 
 // Deviations sets how often at most, in one case, another callback than the first of the FIFO is run
 // next. The default is 6; 0 leaves the order as a real dispatcher has it.
 func Deviations(n int) Option {
-	return func(c *config) { c.deviations = notNegative(n, "Deviations") }
+	notNegative(n, "Deviations")
+	return func(c *config) { c.deviations = n }
 }
 
 // Cancels makes up to n cancels part of each case: which of the tasks of [P.Go], and behind which step,
 // is drawn. A task that returns the error of its cancel has not failed. The default is 0.
 func Cancels(n int) Option {
-	return func(c *config) { c.cancels = notNegative(n, "Cancels") }
+	notNegative(n, "Cancels")
+	return func(c *config) { c.cancels = n }
 }
 
-// Panics makes up to n tasks of each case die by a panic in a wait. The panic does not fail the case; what it
-// leaves behind may. The default is 0.
+// Panics makes up to n tasks of each case die by a panic in a wait, one that has not got what it waits for. The panic
+// does not fail the case, nor does an error of another task that tells of it; what it leaves behind may. The
+// default is 0.
 func Panics(n int) Option {
-	return func(c *config) { c.panics = notNegative(n, "Panics") }
+	notNegative(n, "Panics")
+	return func(c *config) { c.panics = n }
 }
 
 // Timers lets the clock go on up to n times in each case while callbacks are ready, to the next
@@ -43,10 +86,12 @@ func Panics(n int) Option {
 // machine, and timers of several deadlines in any order. The default is 0: time passes only while nothing is
 // ready. In which order timers of the same deadline fire is part of the schedule in any case.
 func Timers(n int) Option {
-	return func(c *config) { c.timers = notNegative(n, "Timers") }
+	notNegative(n, "Timers")
+	return func(c *config) { c.timers = n }
 }
 
-// Steps sets how many steps a case may take before it counts as a livelock. The default is 10,000.
+// Steps sets how many steps a case may take before it counts as a livelock. The default is 10,000. Under
+// [Goroutines] there are no steps to count.
 func Steps(n int) Option {
 	if n < 1 {
 		panic("proptest: Steps of less than 1")
@@ -54,9 +99,8 @@ func Steps(n int) Option {
 	return func(c *config) { c.steps = n }
 }
 
-func notNegative(n int, name string) int {
+func notNegative(n int, name string) {
 	if n < 0 {
 		panic("proptest: negative " + name)
 	}
-	return n
 }

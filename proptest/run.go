@@ -9,6 +9,7 @@ import (
 
 	"github.com/seed-1e54c410/turnstile/core"
 	"github.com/seed-1e54c410/turnstile/dispatch"
+	"github.com/seed-1e54c410/turnstile/internal/gid"
 )
 
 // epoch is when virtual time begins, as in a bubble of testing/synctest.
@@ -32,10 +33,23 @@ type run struct {
 	step    int   // steps made
 	tasks   []*task
 	left    int // tasks of P.Go that have not ended
-	watches []*watch
+	watches watches
 	holds   holdings
 	fault   *failure   // the first
 	rec     *recording // nil: none
+
+	cleanups []func()
+	trace    *trace   // of Exhaustive, else nil
+	ranking  *ranking // of PCT, else nil
+	crowd    *crowd   // of Goroutines, else nil; world is nil then
+	idled    bool     // in a bubble: nothing can happen any more
+
+	// room is memory for what a small case needs, in one piece with the run.
+	room struct {
+		p     P
+		tasks [4]task
+		all   [4]*task
+	}
 }
 
 // phase is how far a case is.
@@ -59,22 +73,34 @@ type task struct {
 
 func newRun(c *check, t *rapid.T) *run {
 	r := &run{check: c}
-	r.p = &P{T: t, run: r}
+	r.room.p = P{T: t, run: r}
+	r.p = &r.room.p
+	r.tasks = r.room.all[:0]
+	if c.recording {
+		r.rec = newRecording()
+	}
+	if c.goroutines {
+		r.crowd = &crowd{run: r}
+		r.ctx, r.cancel = context.WithCancel(context.Background())
+		return r
+	}
 	if c.world == nil {
 		c.world = newWorld(c, t)
 	}
 	r.world = c.world
 	r.world.run = r
+	r.world.outside.home.Store(gid.Current())
 	r.ctx, r.cancel = core.WithCancel(core.On(context.Background(), r.world.d))
-	if c.recording {
-		r.rec = newRecording()
-	}
 	return r
 }
 
 // start is P.Go.
 func (r *run) start(name string, fn func(ctx context.Context) error) *core.Task {
-	t := &task{name: name}
+	t := new(task)
+	if n := len(r.tasks); n < len(r.room.tasks) {
+		t = &r.room.tasks[n]
+	}
+	t.name = name
 	r.tasks = append(r.tasks, t)
 	r.left++
 	if r.rec != nil {
@@ -84,16 +110,40 @@ func (r *run) start(name string, fn func(ctx context.Context) error) *core.Task 
 		t.ctx = ctx
 		defer func() { r.left-- }()
 		err := fn(ctx)
-		if err != nil && (ctx.Err() == nil || !errors.Is(err, context.Canceled)) {
-			r.fail(&failure{kind: taskError, who: name, err: err})
+		if t.actor != nil {
+			t.actor.returned, t.actor.err = true, err
+		}
+		if err != nil && !harmless(err, ctx.Err() != nil) {
+			r.fail(&failure{kind: taskError, who: "task " + name, err: err})
 		}
 		return err
 	})
 	return t.handle
 }
 
+// whole is the property and its tasks.
+func (r *run) whole(pl *plan, tr *trace) {
+	r.trace = tr
+	r.check.prop(r.p)
+	if pl == nil {
+		pl = r.check.draw(r.p.T, len(r.tasks))
+		if r.check.priorities > 0 {
+			r.ranking = r.check.drawRanking(r.p.T, len(r.tasks))
+		}
+	}
+	r.plan = pl
+	r.perform()
+	if r.p.Failed() {
+		r.fail(&failure{kind: errored})
+	}
+}
+
 // perform runs the tasks to their end, and looks at what they leave.
 func (r *run) perform() {
+	if r.crowd != nil {
+		r.crowd.perform()
+		return
+	}
 	r.phase = working
 	r.disturb()
 	r.claim()
@@ -102,8 +152,11 @@ func (r *run) perform() {
 		return
 	}
 	r.phase = clearing
+	if r.rec != nil && r.world.d.Stats().Tasks > 0 {
+		r.rec.add(r, nil, clears, "")
+	}
 	r.cancel()
-	r.turn(func() bool { return r.left > 0 })
+	r.turn(func() bool { return r.left > 0 || r.quiet() })
 	if r.fault == nil {
 		r.inspect()
 	}
@@ -111,7 +164,11 @@ func (r *run) perform() {
 
 // turn runs the loop until done answers true, the case has failed, or nothing can happen.
 func (r *run) turn(done func() bool) {
-	err := r.world.loop.RunUntil(func() bool { return r.fault != nil || done() })
+	who := "a callback"
+	defer r.catch(&who)
+	r.check.sampler.begin()
+	defer r.check.sampler.rest()
+	err := r.runUntil(func() bool { return r.fault != nil || done() })
 	if err != nil && !errors.Is(err, dispatch.ErrStuck) {
 		r.fail(&failure{kind: broken, err: err})
 	}
@@ -131,26 +188,67 @@ func (r *run) inspect() {
 	if what := r.holds.lock(); what != "" {
 		r.fail(&failure{kind: heldLock, what: what})
 	}
-	for i, c := range r.finally {
-		if r.fault == nil && !c.ok() {
-			r.fail(&failure{kind: finallyFalse, what: c.name, index: i})
+	if s := r.world.outside.take(); s != nil {
+		r.fail(&failure{kind: foreignCall, where: s})
+	}
+	r.ask(r.finally, finallyFalse)
+}
+
+// ask looks at claims, and fails with the first that is not so.
+func (r *run) ask(claims []claim, as kind) {
+	if r.fault != nil || len(claims) == 0 {
+		return
+	}
+	who := ""
+	defer r.catch(&who)
+	for i, c := range claims {
+		who = c.name
+		if !c.ok() {
+			r.fail(&failure{kind: as, what: c.name, index: i})
+			return
 		}
 	}
 }
 
 // end gets the case out of the way, also while a panic is on its way.
 func (r *run) end() {
-	r.phase = leaving
-	r.cancel()
-	if r.rec != nil {
+	defer r.cleanup()
+	if r.crowd != nil {
+		r.crowd.clear()
+	} else {
+		r.phase = leaving
+	}
+	switch {
+	case r.rec == nil:
+	case r.fault != nil && r.fault.kind == skipped:
+		r.rec.over = true
+	default:
 		r.rec.finish(r)
 	}
-	if r.world.d.Pending() > 0 {
-		limit := r.step + r.check.steps
-		_ = r.world.loop.RunUntil(func() bool { return r.step > limit || r.world.d.Pending() == 0 })
+	r.cancel()
+	if r.world == nil {
+		return
 	}
-	if r.world.d.Pending() > 0 || r.fault != nil {
+	if r.world.d.Pending() > 0 {
+		r.drain()
+	}
+	if r.world.d.Pending() > 0 || r.fault != nil || r.check.bubble {
 		r.check.close()
+	}
+}
+
+// cleanup runs the functions of P.Cleanup, and in a bubble gives goroutines the time to end.
+func (r *run) cleanup() {
+	defer func() {
+		if r.check.bubble || r.check.goroutines {
+			time.Sleep(grace)
+		}
+	}()
+	for len(r.cleanups) > 0 {
+		last := len(r.cleanups) - 1
+		fn := r.cleanups[last]
+		r.cleanups = r.cleanups[:last]
+		fn()
 	}
 }
 
@@ -159,16 +257,19 @@ func (r *run) fail(f *failure) {
 	if r.fault == nil && r.phase != leaving {
 		f.step = r.step
 		r.fault = f
-		r.check.recording = true
+		r.check.recording = r.check.recording || f.kind != skipped
 	}
 }
 
 // claim asks what is always to hold.
-func (r *run) claim() {
-	for i, c := range r.always {
-		if !c.ok() {
-			r.fail(&failure{kind: alwaysFalse, what: c.name, index: i})
-			return
-		}
-	}
+func (r *run) claim() { r.ask(r.always, alwaysFalse) }
+
+// drain runs the loop until nothing is pending, or it has taken too long.
+func (r *run) drain() {
+	who := ""
+	defer r.catch(&who)
+	r.check.sampler.begin()
+	defer r.check.sampler.rest()
+	limit := r.step + r.check.steps
+	_ = r.runUntil(func() bool { return r.step > limit || r.world.d.Pending() == 0 })
 }

@@ -2,8 +2,11 @@ package proptest
 
 import (
 	"context"
+	"errors"
 	"reflect"
+	"time"
 
+	"github.com/seed-1e54c410/turnstile/core"
 	"github.com/seed-1e54c410/turnstile/internal/seam"
 )
 
@@ -16,9 +19,17 @@ func (r *run) choose(ready []seam.Runnable) int {
 				pick = d.Pick % len(ready)
 			}
 		}
+		if r.ranking != nil {
+			if pick = r.ranking.choose(r.step, ready); pick > 0 {
+				r.plan.deviations = append(r.plan.deviations, disturbance{r.step, pick})
+			}
+		}
+		if r.trace != nil {
+			r.trace.chosen(r.step, len(ready))
+		}
 	}
 	if r.rec != nil {
-		r.rec.choice(r, ready, pick)
+		r.rec.pick = pick
 	}
 	return pick
 }
@@ -26,8 +37,12 @@ func (r *run) choose(ready []seam.Runnable) int {
 // stepped is behind each step.
 func (r *run) stepped() bool {
 	r.step++
+	r.check.sampler.beat()
+	if b := r.check.sampler.take(); b != nil {
+		r.fail(b.failure())
+	}
 	if r.phase != working && r.phase != clearing {
-		r.poll()
+		r.watches.poll()
 		return true
 	}
 	if r.fault == nil {
@@ -43,7 +58,7 @@ func (r *run) stepped() bool {
 		return false
 	}
 	r.disturb()
-	r.poll()
+	r.watches.poll()
 	return true
 }
 
@@ -59,7 +74,7 @@ func (r *run) disturb() {
 	for _, c := range r.plan.cancels {
 		if c.Step == r.step && len(r.tasks) > 0 {
 			t := r.tasks[c.Pick%len(r.tasks)]
-			if t.handle.Cancel() && r.rec != nil {
+			if t.handle.CancelCause(errDrawn) && r.rec != nil {
 				r.rec.add(r, t.actor, canceled, "")
 			}
 		}
@@ -69,10 +84,16 @@ func (r *run) disturb() {
 			r.tasks[p.Pick%len(r.tasks)].doomed = true
 		}
 	}
+	if r.trace != nil {
+		r.trace.disturbed(r)
+	}
 }
 
 // pass moves the clock.
 func (r *run) pass(to int64) {
+	if r.check.bubble {
+		time.Sleep(time.Duration(to - r.now)) // the loop's goroutine: nothing that is ready runs
+	}
 	r.now = max(r.now, to)
 	if r.rec != nil {
 		r.rec.add(r, nil, timePasses, "")
@@ -81,7 +102,9 @@ func (r *run) pass(to int64) {
 
 // sleep is asked when nothing is ready.
 func (r *run) sleep(next int64, armed bool) bool {
-	if r.poll() {
+	r.check.sampler.rest()
+	defer r.check.sampler.begin()
+	if r.watches.poll() {
 		return true
 	}
 	if r.phase == clearing && r.world.d.Stats().Tasks == 0 {
@@ -92,21 +115,38 @@ func (r *run) sleep(next int64, armed bool) bool {
 		return true
 	}
 	if r.phase == working && r.left > 0 {
-		r.fail(&failure{kind: deadlock})
+		r.fail(r.stuck())
 	}
 	return false
 }
+
+// errDrawn is the cause of the cancels of a plan.
+var errDrawn = errors.New("drawn by proptest")
 
 // killed is what a task dies of.
 type killed struct{}
 
 func (killed) Error() string { return "proptest: this task was drawn to die here" }
 
-// resumed comes when a task goes on.
-func (r *run) resumed(ctx context.Context) {
-	if r.rec != nil {
-		r.rec.resumed(r, ctx)
+// sentence is asked in a wait that has not got what it waits for: an error is to end it.
+func (r *run) sentence(ctx context.Context) error {
+	for i, t := range r.tasks {
+		if t.ctx != ctx {
+			continue
+		}
+		if t.doomed {
+			return killed{}
+		}
+		if r.trace != nil {
+			r.trace.resumed(r, i)
+		}
 	}
+	return nil
+}
+
+// execute comes when a wait has failed, and has left the queue: a task that dies there takes nothing
+// along.
+func (r *run) execute(ctx context.Context) {
 	for _, t := range r.tasks {
 		if t.doomed && t.ctx == ctx {
 			t.doomed = false
@@ -118,18 +158,47 @@ func (r *run) resumed(ctx context.Context) {
 	}
 }
 
+// unhandled hears of an error that nobody has looked at.
+func (r *run) unhandled(err error) {
+	if !harmless(err, false) {
+		r.fail(&failure{kind: unhandled, err: err})
+	}
+}
+
 // panicked hears of a task that does not return.
 func (r *run) panicked(ctx context.Context, value any) {
-	if _, ok := value.(killed); ok {
-		return
+	if r.rec != nil {
+		r.rec.panicked(r, ctx, value)
+	}
+	r.died(r.nameOf(ctx), value)
+}
+
+// catch ends a panic on the loop, outside of all tasks.
+func (r *run) catch(who *string) {
+	if value := recover(); value != nil {
+		r.died(*who, value)
+	}
+}
+
+// died notes a panic, or a Goexit (value nil).
+func (r *run) died(who string, value any) {
+	for {
+		p, ok := value.(*core.PanicError)
+		if !ok {
+			break
+		}
+		value = p.Value // it went through core.Blocking, or was raised again
 	}
 	switch {
+	case value == any(killed{}):
 	case value == nil:
-		r.fail(&failure{kind: goexit, who: r.nameOf(ctx), where: callSite()})
-	case isRapid(value):
-		r.fail(&failure{kind: steered, value: value, where: callSite()})
+		r.fail(&failure{kind: goexit, who: who, where: callSite()})
+	case !isRapid(value):
+		r.fail(&failure{kind: panicked, who: who, value: value, where: callSite()})
+	case isSkip(value):
+		r.fail(&failure{kind: skipped, value: value, where: callSite()})
 	default:
-		r.fail(&failure{kind: panicked, who: r.nameOf(ctx), value: value, where: callSite()})
+		r.fail(&failure{kind: steered, value: value, where: callSite()})
 	}
 }
 
@@ -142,15 +211,16 @@ func isRapid(value any) bool {
 	return t.PkgPath() == "pgregory.net/rapid"
 }
 
-// nameOf returns the name of the task with that ctx.
+// isSkip reports whether one throws the case away, as SkipNow does, or a Draw that finds no value.
+func isSkip(value any) bool { return reflect.TypeOf(value).Name() == "invalidData" }
+
+// nameOf returns the name of the task with that ctx. It has to be the same whether the case is recorded or
+// not.
 func (r *run) nameOf(ctx context.Context) string {
 	for _, t := range r.tasks {
 		if t.ctx == ctx {
-			return t.name
+			return "task " + t.name
 		}
 	}
-	if r.rec != nil {
-		return r.rec.nameOf(ctx)
-	}
-	return "another task"
+	return "a task that is not of P.Go"
 }

@@ -9,7 +9,7 @@ import (
 
 // site is where a call of the module was made: by which function, and from where.
 type site struct {
-	call string // such as lock.(*AsyncLock).Acquire; empty if there is none
+	call string // such as lock.AsyncLock.Acquire; empty if there is none
 	fn   string // the function that has made it
 	file string
 	line int
@@ -18,6 +18,9 @@ type site struct {
 func (s *site) String() string {
 	if s == nil {
 		return "an unknown place"
+	}
+	if s.file == "" {
+		return s.call
 	}
 	at := fmt.Sprintf("%s:%d", path.Base(s.file), s.line)
 	if s.call == "" {
@@ -37,7 +40,8 @@ var api = map[string]bool{
 
 // ours reports whether a function belongs to the module, or is one that runs below it.
 func ours(fn, file string) bool {
-	if strings.HasPrefix(fn, "runtime.") || strings.HasPrefix(fn, "iter.") || strings.HasPrefix(fn, "pgregory.net/rapid.") {
+	if strings.HasPrefix(fn, "runtime.") || strings.HasPrefix(fn, "iter.") || strings.HasPrefix(fn, "testing.") ||
+		strings.HasPrefix(fn, "pgregory.net/rapid.") {
 		return true
 	}
 	in, ok := strings.CutPrefix(fn, module)
@@ -63,25 +67,30 @@ func packageOf(fn string) string {
 // callSite finds the call of the module in which the calling goroutine is, and the code that has made it.
 func callSite() *site {
 	var pcs [64]uintptr
-	return siteOf(pcs[:runtime.Callers(2, pcs[:])])
+	s, _ := siteOf(pcs[:runtime.Callers(2, pcs[:])])
+	return s
 }
 
-func siteOf(pcs []uintptr) *site {
+// siteOf also returns the outermost call of the module, for the case that nobody has made it.
+func siteOf(pcs []uintptr) (_ *site, outermost string) {
 	frames := runtime.CallersFrames(pcs)
 	call := ""
 	for {
 		f, more := frames.Next()
 		if f.Function == "" {
-			return nil
+			return nil, call
 		}
 		if !ours(f.Function, f.File) {
-			return &site{call: call, fn: f.Function, file: f.File, line: f.Line}
+			return &site{call: call, fn: f.Function, file: f.File, line: f.Line}, call
+		}
+		if f.Function == "runtime.gopanic" || f.Function == "runtime.Goexit" {
+			call = "" // what runs since then only looks after it
 		}
 		if in, ok := strings.CutPrefix(f.Function, module); ok {
-			call = strings.ReplaceAll(in[strings.LastIndexByte(packageOf(in), '/')+1:], "[...]", "")
+			call = apiName(in)
 		}
 		if !more {
-			return nil
+			return nil, call
 		}
 	}
 }

@@ -2,7 +2,6 @@ package proptest
 
 import (
 	"context"
-	"sync"
 
 	"pgregory.net/rapid"
 
@@ -19,17 +18,11 @@ type world struct {
 	outside outside
 }
 
-// outside is what other goroutines have done to the loop.
-type outside struct {
-	mu   sync.Mutex
-	site *site // of the first such call
-}
-
 func newWorld(c *check, t *rapid.T) *world {
 	w := &world{}
 	d, err := dispatch.New(dispatch.Config{
 		CloseTimeout: -1, // there is nothing to wait for
-		Unhandled:    func(err error) { w.run.fail(&failure{kind: unhandled, err: err}) },
+		Unhandled:    func(err error) { w.run.unhandled(err) },
 	})
 	if err != nil {
 		t.Fatalf("proptest: %v", err)
@@ -43,6 +36,10 @@ func newWorld(c *check, t *rapid.T) *world {
 		Sleep:  func(next int64, armed bool) bool { return w.run.sleep(next, armed) },
 		Panic:  func(task context.Context, value any) { w.run.panicked(task, value) },
 		Context: func(ctx context.Context, timer bool, wake func()) func() bool {
+			if w.outside.here() {
+				w.outside.note()
+				return context.AfterFunc(ctx, wake)
+			}
 			return w.run.watchContext(ctx, timer, wake)
 		},
 		Until:   func(cond func() bool, wake func()) func() bool { return w.run.watchUntil(cond, wake) },
@@ -51,12 +48,23 @@ func newWorld(c *check, t *rapid.T) *world {
 	}
 	if c.recording {
 		w.sim.Begin = func(r seam.Runnable) { w.run.rec.began(w.run, r) }
-		w.sim.Started = func(task, parent context.Context) { w.run.rec.started(w.run, task, parent) }
+		w.sim.Started = func(task, _ context.Context, piece any) {
+			if !w.outside.here() {
+				w.run.rec.started(w.run, task, piece)
+			}
+		}
 		w.sim.Parked = func(task context.Context, reason any) { w.run.rec.parked(w.run, task, reason) }
 		w.sim.Ended = func(task context.Context) { w.run.rec.ended(w.run, task) }
 	}
-	if c.recording || c.panics > 0 || c.replay != nil {
-		w.sim.Resumed = func(task context.Context) { w.run.resumed(task) }
+	if c.recording {
+		w.sim.Resumed = func(task context.Context) { w.run.rec.resumed(w.run, task) }
+	}
+	if c.panics > 0 || c.replay != nil {
+		w.sim.Err = func(task context.Context) error { return w.run.sentence(task) }
+		w.sim.Failed = func(task context.Context) { w.run.execute(task) }
+	}
+	if c.bubble {
+		w.inBubble()
 	}
 	w.loop.Simulate(&w.sim)
 	return w
@@ -65,23 +73,4 @@ func newWorld(c *check, t *rapid.T) *world {
 // close ends the dispatcher.
 func (w *world) close() {
 	_ = w.d.Close() // what was left was reported with its case
-}
-
-// note hears of a call that comes from a goroutine which is not simulated.
-func (o *outside) note() {
-	s := callSite()
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.site == nil {
-		o.site = s
-	}
-}
-
-// take returns where such a call came from, nil if there was none.
-func (o *outside) take() *site {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	s := o.site
-	o.site = nil
-	return s
 }

@@ -138,11 +138,12 @@ type BarrierStats struct {
 	Parties int  // that make a round complete
 	Arrived int  // parties that have arrived in this round
 	Broken  bool // nobody can wait before a Reset
+	Who     *Who // who waits, while core.Track is on; else nil
 }
 
 // Stats returns the state of the barrier, for tests and diagnosis.
 func (b *Barrier) Stats() BarrierStats {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return BarrierStats{Parties: b.parties, Arrived: b.arrived, Broken: b.broken}
+	return BarrierStats{Parties: b.parties, Arrived: b.arrived, Broken: b.broken, Who: b.queue.Who()}
 }

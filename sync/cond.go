@@ -103,12 +103,13 @@ func (c *Cond) notify(n int) int {
 
 // CondStats is what a [Cond] knows of itself at one moment.
 type CondStats struct {
-	Waiting int // callers in the queue
+	Waiting int  // callers in the queue
+	Who     *Who // who does, while core.Track is on; else nil
 }
 
 // Stats returns the state of the Cond, for tests and diagnosis.
 func (c *Cond) Stats() CondStats {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return CondStats{Waiting: c.queue.Len()}
+	return CondStats{Waiting: c.queue.Len(), Who: c.queue.Who()}
 }

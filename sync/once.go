@@ -115,11 +115,12 @@ type OnceStats struct {
 	Done    bool // the value is there
 	Running bool // a caller makes it, or is about to
 	Waiting int  // callers in the queue
+	Who     *Who // who does, while core.Track is on; else nil
 }
 
 // Stats returns the state of the Once, for tests and diagnosis.
 func (o *Once[T]) Stats() OnceStats {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return OnceStats{Done: o.done.Load(), Running: o.busy && !o.done.Load(), Waiting: o.queue.Len()}
+	return OnceStats{Done: o.done.Load(), Running: o.busy && !o.done.Load(), Waiting: o.queue.Len(), Who: o.queue.Who()}
 }

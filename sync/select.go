@@ -59,11 +59,15 @@ func (s *Semaphore) AcquireNCase(n int) Case {
 	if n == 0 {
 		return After(0) // takes nothing and does not wait
 	}
-	return s.queue.Case(&s.mu, int64(n), s.next, func(n int64, err error) {
-		if err == nil {
-			s.tell(n)
-		}
-	})
+	return s.queue.Case(&s.mu, int64(n), s.next, s.won)
+}
+
+// won hears how a Select has ended for the permits. It is a method, since a function that is inlined with
+// its caller would count as the caller's where tracking tells who called.
+func (s *Semaphore) won(n int64, err error) {
+	if err == nil {
+		s.tell(n)
+	}
 }
 
 // WaitCase returns the case of a [Select] that wins when the counter is zero.

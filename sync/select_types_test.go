@@ -279,4 +279,3 @@ func TestSelectTypesSchedules(t *testing.T) {
 		})
 	}, proptest.Cancels(3), proptest.Timers(2))
 }
-

@@ -40,6 +40,8 @@ type Semaphore struct {
 	// mu guards queue. While contended is set, it guards state too.
 	mu    sync.Mutex
 	queue WaitQueue[int64] // how many permits each one wants
+
+	holders park.Holders
 }
 
 // contended is a bit of Semaphore.state: somebody waits, or is about to, so that every call
@@ -82,10 +84,10 @@ func (s *Semaphore) AcquireN(ctx context.Context, n int) error {
 	return nil
 }
 
-// tell tells a simulation that the caller has taken n permits, or given -n back.
+// tell tells a simulation, and tracking, that the caller has taken n permits, or given -n back.
 func (s *Semaphore) tell(n int64) {
 	if park.Observed() && n != 0 {
-		park.Took(s, n)
+		s.holders.Took(s, n, false)
 	}
 }
 
@@ -173,9 +175,10 @@ func (s *Semaphore) Available() int { return int(max(s.state.Load()>>1, 0)) }
 
 // SemaphoreStats is what a [Semaphore] knows of itself at one moment.
 type SemaphoreStats struct {
-	Size    int // permits there are, held or free
-	Held    int // permits that are held; more than Size after a Resize to less
-	Waiting int // callers in the queue
+	Size    int  // permits there are, held or free
+	Held    int  // permits that are held; more than Size after a Resize to less
+	Waiting int  // callers in the queue
+	Who     *Who // who holds permits and who waits, while core.Track is on; else nil
 }
 
 // Stats returns the state of the semaphore, for tests and diagnosis.
@@ -183,7 +186,19 @@ func (s *Semaphore) Stats() SemaphoreStats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	size := s.size.Load()
-	return SemaphoreStats{Size: int(size), Held: int(size - s.state.Load()>>1), Waiting: s.queue.Len()}
+	st := SemaphoreStats{Size: int(size), Held: int(size - s.state.Load()>>1), Waiting: s.queue.Len()}
+	if !park.Tracking() {
+		return st
+	}
+	st.Who = &Who{}
+	for c, n := range s.queue.q.Waiters() {
+		c.N = int(n)
+		st.Who.Waiters = append(st.Who.Waiters, Caller(c))
+	}
+	for _, c := range s.holders.All() {
+		st.Who.Holders = append(st.Who.Holders, Caller(c))
+	}
+	return st
 }
 
 // next says when a waiter may go. One that may not is in the queue then, so that contended has to be

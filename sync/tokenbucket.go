@@ -193,9 +193,10 @@ func (b *TokenBucket) Available() int { return b.Stats().Available }
 
 // TokenBucketStats is what a [TokenBucket] knows of itself at one moment.
 type TokenBucketStats struct {
-	Capacity  int // tokens in the full bucket
-	Available int // tokens that can be taken; 0 while anybody waits
-	Waiting   int // callers in the queue
+	Capacity  int  // tokens in the full bucket
+	Available int  // tokens that can be taken; 0 while anybody waits
+	Waiting   int  // callers in the queue
+	Who       *Who // who does, while core.Track is on; else nil
 }
 
 // Stats returns the state of the bucket at this moment of its clock.
@@ -204,7 +205,7 @@ func (b *TokenBucket) Stats() TokenBucketStats {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.settle(now)
-	s := TokenBucketStats{Capacity: int(b.capacity), Waiting: b.queue.Len()}
+	s := TokenBucketStats{Capacity: int(b.capacity), Waiting: b.queue.Len(), Who: b.queue.Who()}
 	if s.Waiting == 0 {
 		s.Available = int(b.level)
 	}

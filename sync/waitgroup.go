@@ -108,13 +108,14 @@ func (g *WaitGroup) Wait(ctx context.Context) error {
 
 // WaitGroupStats is what a [WaitGroup] knows of itself at one moment.
 type WaitGroupStats struct {
-	Count   int // the counter
-	Waiting int // callers in the queue
+	Count   int  // the counter
+	Waiting int  // callers in the queue
+	Who     *Who // who does, while core.Track is on; else nil
 }
 
 // Stats returns the state of the WaitGroup, for tests and diagnosis.
 func (g *WaitGroup) Stats() WaitGroupStats {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return WaitGroupStats{Count: int(g.state.Load() >> 1), Waiting: g.queue.Len()}
+	return WaitGroupStats{Count: int(g.state.Load() >> 1), Waiting: g.queue.Len(), Who: g.queue.Who()}
 }

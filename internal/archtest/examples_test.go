@@ -13,10 +13,20 @@ import (
 // exempt lists the exported types that need no example, with the reason:
 // "folder.Type": "why".
 var exempt = map[string]string{
-	"event.Stats":  "a snapshot that AsyncEvent.Stats returns",
-	"lock.Stats":   "a snapshot that AsyncLock.Stats returns",
-	"queue.Stats":  "a snapshot that AsyncQueue.Stats returns",
-	"stream.Stats": "a snapshot that FutureStream.Stats returns",
+	"event.EventQueueStats": "a snapshot that AsyncEventQueue.Stats returns",
+	"event.SignalStats":     "a snapshot that AsyncSignal.Stats returns",
+	"event.WatchStats":      "a snapshot that Watch.Stats returns",
+	"lock.RWStats":          "a snapshot that AsyncRWLock.Stats returns",
+	"event.Stats":           "a snapshot that AsyncEvent.Stats returns",
+	"lock.Stats":            "a snapshot that AsyncLock.Stats returns",
+	"queue.Stats":           "a snapshot that AsyncQueue.Stats returns",
+	"stream.Stats":          "a snapshot that FutureStream.Stats returns",
+	"sync.BarrierStats":     "a snapshot that Barrier.Stats returns",
+	"sync.CondStats":        "a snapshot that Cond.Stats returns",
+	"sync.OnceStats":        "a snapshot that Once.Stats returns",
+	"sync.SemaphoreStats":   "a snapshot that Semaphore.Stats returns",
+	"sync.TokenBucketStats": "a snapshot that TokenBucket.Stats returns",
+	"sync.WaitGroupStats":   "a snapshot that WaitGroup.Stats returns",
 }
 
 func TestExamples(t *testing.T) { report(t, checkExamples(repository(t), exempt)) }

@@ -34,20 +34,24 @@ var edges = map[string][]string{
 	"event": {"internal/park", "sync"},
 	"queue": {"internal/park", "internal/ring", "sync"},
 
-	"stream":    {"core", "dispatch", "event", "internal/park", "internal/ring", "lock", "queue", "sync"},
-	"proptest":  {"core", "dispatch", "internal/park", "internal/seam"},
-	"transport": {"core", "dispatch", "internal/park", "internal/poll", "internal/seam", "sync"},
+	"stream":        {"core", "dispatch", "event", "internal/park", "internal/ring", "lock", "queue", "sync"},
+	"proptest":      {"core", "dispatch", "internal/gid", "internal/park", "internal/seam"},
+	"proptest/laws": {"core", "proptest"},
+	"transport":     {"core", "dispatch", "internal/park", "internal/poll", "internal/seam", "sync"},
 }
 
 // support lists packages that only tests import. They may import what a test may,
 // and since no entry in edges names them, nothing else can import them.
-var support = map[string]bool{"internal/check": true, "internal/check/tasks": true}
+var support = map[string]bool{
+	"internal/check": true, "internal/check/tasks": true,
+	"internal/broken": true, "internal/broken/table": true, // a program that prints a table
+}
 
 // requirements lists the modules that go.mod requires, all of them, and for
 // each one the packages whose files that are not tests may import it.
 var requirements = map[string][]string{
 	"golang.org/x/sys":   {"internal/poll", "transport"},
-	"go.uber.org/goleak": {},
+	"go.uber.org/goleak": {"proptest"},
 	"pgregory.net/rapid": {"proptest", "proptest/laws"},
 }
 

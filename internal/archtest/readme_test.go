@@ -30,7 +30,7 @@ func TestReadme(t *testing.T) {
 	if len(programs) == 0 {
 		t.Fatal("README.md has no Go block that starts with package: it should have one complete program")
 	}
-	if err := vet(t, programs); err != nil {
+	if err := try(t, programs); err != nil {
 		t.Errorf("README.md: %v", err)
 	}
 }
@@ -86,10 +86,11 @@ func checkBlocks(blocks []block) (programs []block, problems []string) {
 	return programs, problems
 }
 
-// vet runs go vet over each block as a package of its own, in a module outside
-// the tree that requires this one: what a user would do. (An overlay would need
-// no second module, but go vet wants to enter the folders it lays over.)
-func vet(t *testing.T, programs []block) error {
+// try runs go vet over each block as a package of its own, in a module outside
+// the tree that requires this one, which is what a user would do, and then those that are
+// tests. (An overlay would need no second module, but go vet wants to enter the folders it
+// lays over.)
+func try(t *testing.T, programs []block) error {
 	t.Helper()
 	top, temp := root(t), t.TempDir()
 	write := func(name, text string) {
@@ -112,20 +113,29 @@ func vet(t *testing.T, programs []block) error {
 	write("go.mod", strings.Replace(read("go.mod"), "module "+module, "module readme.example", 1)+
 		fmt.Sprintf("\nrequire %s v0.0.0\n\nreplace %s => %q\n", module, module, top))
 	write("go.sum", read("go.sum"))
+	var tests []string
 	for _, b := range programs {
-		name := "main.go"
+		name, dir := "main.go", fmt.Sprintf("line%d", b.line)
 		if isTest(b.text) {
 			name = "main_test.go"
+			tests = append(tests, "./"+dir)
 		}
-		write(fmt.Sprintf("line%d/%s", b.line, name), b.text)
+		write(dir+"/"+name, b.text)
 	}
-	cmd := exec.Command("go", "vet", "-mod=mod", "./...")
-	cmd.Dir = temp
-	cmd.Env = append(os.Environ(), "GOWORK=off")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("go vet of its Go blocks (line5/main.go is the one at line 5): %w\n%s", err, out)
+	run := func(args ...string) error {
+		cmd := exec.Command("go", args...)
+		cmd.Dir = temp
+		cmd.Env = append(os.Environ(), "GOWORK=off")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("go %s of its Go blocks (line5/main.go is the one at line 5): %w\n%s", args[0], err, out)
+		}
+		return nil
 	}
-	return nil
+	err := run("vet", "-mod=mod", "./...")
+	if err == nil && len(tests) > 0 {
+		err = run(append([]string{"test", "-mod=mod"}, tests...)...)
+	}
+	return err
 }
 
 // isTest tells whether a block is a test file.
@@ -169,19 +179,20 @@ func TestReadmeRules(t *testing.T) {
 	}
 }
 
-func TestReadmeVetCanFail(t *testing.T) {
+func TestReadmeProgramsCanFail(t *testing.T) {
 	blocks, _ := goBlocks(readme)
 	programs, _ := checkBlocks(blocks)
-	if err := vet(t, programs); err != nil {
+	if err := try(t, programs); err != nil {
 		t.Errorf("good blocks: %v", err)
 	}
 	for name, c := range map[string]struct{ text, want string }{
 		"does not compile": {"package main\n\nfunc main() { undefined() }\n", "undefined: undefined"},
 		"internal":         {"package p\n\nimport _ \"" + module + "/internal/gid\"\n", "use of internal package"},
 		"vet":              {"package p\n\nimport \"fmt\"\n\nfunc f() { fmt.Printf(\"%d\", \"s\") }\n", "wrong type"},
+		"fails":            {"package p\n\nimport \"testing\"\n\nfunc TestX(t *testing.T) { t.Error(\"bad luck\") }\n", "bad luck"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := vet(t, []block{{line: 1, text: c.text}})
+			err := try(t, []block{{line: 1, text: c.text}})
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got %v, want %s", err, c.want)
 			}
