@@ -43,6 +43,12 @@ func Receive[T any](ctx context.Context, ch <-chan T) (v T, ok bool, err error) 
 			return v, false, ctx.Err()
 		}
 	}
+	return receiveBeside(ctx, ch)
+}
+
+// receiveBeside is Receive in a task that has to wait. It is a function of its own because v
+// escapes to the goroutine here, so that in Receive it costs no allocation.
+func receiveBeside[T any](ctx context.Context, ch <-chan T) (v T, ok bool, err error) {
 	err = beside(ctx, func(stop <-chan struct{}) bool {
 		select {
 		case v, ok = <-ch:

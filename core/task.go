@@ -166,6 +166,9 @@ func (t *task) run() {
 	} else {
 		t.goid.Store(gid.Current())
 	}
+	if t.tracked {
+		t.enroll()
+	}
 	defer t.finally()
 	t.body.exec(&t.scope)
 	_ = t.scope.Err() // a ctx that is not ours may have ended, and tell us late
@@ -203,6 +206,9 @@ func (t *task) close() {
 	}
 	t.leave()
 	t.untrack()
+	if t.tracked {
+		t.handIn()
+	}
 	t.goid.Store(0) // which another goroutine may have next
 	if t.gid.Swap(0) == 0 {
 		return // on a goroutine, or closed already

@@ -7,7 +7,10 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 	"time"
+
+	"github.com/seed-1e54c410/turnstile/internal/park"
 )
 
 // Track turns tracking on or off for the whole process, as futureLogging does in Nim's
@@ -20,12 +23,20 @@ import (
 // With tracking on, more is reported:
 //
 //   - A second completion of a future names the place of the first one, too.
+//
 //   - A future that has failed, and that nobody has looked at, is reported once: when the garbage
 //     collector finds that nobody can look at it any more, or when its dispatcher closes, as that of
 //     [Run] does at the end. The report goes to dispatch.Config.Unhandled of the dispatcher of
 //     its task, or of the task that made it, on the loop, with an error that wraps the failure
 //     and names the place. Where there is no such function, no such dispatcher, or that is
 //     closed, it is logged. What [Spawn] would not report is not reported here.
+//
+//   - A task that ends and holds a lock of package lock is reported as a *[HeldError], in the same way,
+//     but at once: with the task, and with the place where it has acquired it. Locks have no owner, and another
+//     may release it later; where that is meant, the report is for nothing.
+//
+// The Stats of locks, semaphores and all that callers wait for then show who holds what and who waits,
+// since when and where, as an xsync.Who.
 //
 // To look at a future is to get its outcome from Await, AwaitOrCancel, Read, Err or Failed, to
 // wait for its end with CancelAndWait, to give it to [Check], [Join] or another function of this
@@ -36,8 +47,11 @@ import (
 // collector runs outside of it.
 //
 // Tracking costs some microseconds and 500 bytes for each future, and a stack trace for
-// each wait of a task. While it is off it costs one atomic load.
+// each wait of a task and each lock that is taken. While it is off it costs one atomic load.
 func Track(on bool) {
+	trackMu.Lock()
+	defer trackMu.Unlock()
+	defer park.Track(on)
 	if !on {
 		if t := tracker.Swap(nil); t != nil {
 			t.stop()
@@ -45,9 +59,12 @@ func Track(on bool) {
 		return
 	}
 	if tracker.Load() == nil {
-		tracker.CompareAndSwap(nil, newTracking())
+		tracker.Store(newTracking())
 	}
 }
+
+// trackMu keeps calls of Track apart.
+var trackMu sync.Mutex
 
 // Place is a place in a program.
 type Place struct {

@@ -407,6 +407,11 @@ func (m *lineModel) certain(a lineMove) bool {
 		return !slices.ContainsFunc(m.ops[:], func(o *modelOp) bool { return !settled(o) })
 	}
 	l := m.lines[a.l]
+	if a.what == "hang" {
+		// Where an operation had to wait, the next one waits for the event even if there is room by now,
+		// and may find that nobody reads any more.
+		return !slices.ContainsFunc(m.ops[:], func(o *modelOp) bool { return o.l == l && o.landed })
+	}
 	busy := slices.ContainsFunc(m.ops[:], func(o *modelOp) bool {
 		switch {
 		case o.l != l || !o.flying:

@@ -298,7 +298,8 @@ func (s *lineScript) do(a lineAct, l *lineState) {
 			s.w.drain(a.l) // how much depends on when operations were served
 		}
 	case "hang":
-		if !l.hung {
+		move.what = "hang"
+		if !l.hung && s.w.may(move) {
 			l.hung = true
 			s.w.hang(a.l)
 		}

@@ -65,13 +65,14 @@ func (e *AsyncEvent) IsSet() bool { return e.set.Load() }
 
 // Stats is what an event knows of itself at one moment.
 type Stats struct {
-	Set     bool // the event is set
-	Waiting int  // callers in the queue
+	Set     bool       // the event is set
+	Waiting int        // callers in the queue
+	Who     *xsync.Who // who does, while core.Track is on; else nil
 }
 
 // Stats returns the state of the event, for tests and diagnosis.
 func (e *AsyncEvent) Stats() Stats {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return Stats{Set: e.set.Load(), Waiting: e.queue.Len()}
+	return Stats{Set: e.set.Load(), Waiting: e.queue.Len(), Who: e.queue.Who()}
 }

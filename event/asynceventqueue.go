@@ -3,6 +3,8 @@ package event
 import (
 	"fmt"
 	"sync"
+
+	xsync "github.com/seed-1e54c410/turnstile/sync"
 )
 
 // AsyncEventQueue is a log that every reader reads from where it has subscribed: each value that
@@ -161,9 +163,10 @@ func (q *AsyncEventQueue[T]) Len() int {
 
 // EventQueueStats is what an AsyncEventQueue knows of itself at one moment.
 type EventQueueStats struct {
-	Len     int // values that are kept
-	Readers int // readers that are not closed
-	Waiting int // calls that wait, at all readers
+	Len     int        // values that are kept
+	Readers int        // readers that are not closed
+	Waiting int        // calls that wait, at all readers
+	Who     *xsync.Who // who does, reader by reader, while core.Track is on; else nil
 }
 
 // Stats returns the state of the queue, for tests and diagnosis.
@@ -173,6 +176,11 @@ func (q *AsyncEventQueue[T]) Stats() EventQueueStats {
 	s := EventQueueStats{Len: q.n, Readers: q.readers}
 	for r := q.waiting[0]; r != nil; r = r.links[1] {
 		s.Waiting += r.queue.Len()
+		if who := r.queue.Who(); s.Who == nil {
+			s.Who = who
+		} else if who != nil { // tracking is turned on and off without a lock
+			s.Who.Waiters = append(s.Who.Waiters, who.Waiters...)
+		}
 	}
 	return s
 }

@@ -118,13 +118,14 @@ func (s *AsyncSignal) IsSet() bool { return s.state.Load() == fired }
 
 // SignalStats is what an AsyncSignal knows of itself at one moment.
 type SignalStats struct {
-	Set     bool // a Fire is remembered
-	Waiting int  // callers in the queue
+	Set     bool       // a Fire is remembered
+	Waiting int        // callers in the queue
+	Who     *xsync.Who // who does, while core.Track is on; else nil
 }
 
 // Stats returns the state of the signal, for tests and diagnosis.
 func (s *AsyncSignal) Stats() SignalStats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return SignalStats{Set: s.IsSet(), Waiting: s.queue.Len()}
+	return SignalStats{Set: s.IsSet(), Waiting: s.queue.Len(), Who: s.queue.Who()}
 }

@@ -29,7 +29,7 @@ func ExampleAsyncEvent() {
 	// go
 	// go
 	// go
-	// {Set:true Waiting:0}
+	// {Set:true Waiting:0 Who:<nil>}
 	// false
 }
 
@@ -85,7 +85,7 @@ func ExampleAsyncEventQueue() {
 	// [one] <nil>
 	// [two] <nil>
 	// [three] <nil>
-	// {Len:2 Readers:2 Waiting:0}
+	// {Len:2 Readers:2 Waiting:0 Who:<nil>}
 }
 
 func ExampleReader() {

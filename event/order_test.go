@@ -46,3 +46,40 @@ func TestBugGo13086(t *testing.T) {
 		t.Errorf("%d waited and %d were canceled: that shows little", o.Waited, o.Canceled)
 	}
 }
+
+// Those whom one call lets go go in the order in which they came, and nobody goes who has come later, however
+// many give up meanwhile.
+func TestGatesInOrder(t *testing.T) {
+	var e event.AsyncEvent
+	var w event.Watch[int]
+	var log event.AsyncEventQueue[int]
+	r := log.Subscribe()
+	for name, gate := range map[string]struct {
+		waiting func() int
+		wait    func(ctx context.Context) error
+		open    func()
+	}{
+		"AsyncEvent": {func() int { return e.Stats().Waiting }, e.Wait, func() { e.Fire(); e.Clear() }},
+		"Watch": {func() int { return w.Stats().Waiting }, func(ctx context.Context) error {
+			_, version := w.Load()
+			_, _, err := w.Changed(ctx, version)
+			return err
+		}, func() { w.Set(1) }},
+		"Reader": {func() int { return log.Stats().Waiting }, func(ctx context.Context) error {
+			_, err := r.Read(ctx, 1)
+			return err
+		}, func() {
+			for range 1 + log.Stats().Waiting/2 {
+				log.Emit(1)
+			}
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var o tasks.Order
+			if err := o.Gate(100, check.Times(100, 10_000), gate.waiting, gate.wait, gate.open); err != nil {
+				t.Fatal(err)
+			}
+			t.Logf("%d waited, %d gave up, %d were overtaken", o.Waited, o.Canceled, o.Overtaken)
+		})
+	}
+}

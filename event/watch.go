@@ -101,8 +101,9 @@ func (w *Watch[T]) WaitFor(ctx context.Context, pred func(T) bool) (T, uint64, e
 
 // WatchStats is what a Watch knows of itself at one moment.
 type WatchStats struct {
-	Version uint64 // that of the value: how often it was set
-	Waiting int    // callers in the queue
+	Version uint64     // that of the value: how often it was set
+	Waiting int        // callers in the queue
+	Who     *xsync.Who // who does, while core.Track is on; else nil
 }
 
 // Stats returns the state of the watch, for tests and diagnosis.
@@ -110,5 +111,5 @@ func (w *Watch[T]) Stats() WatchStats {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	_, n := w.Load()
-	return WatchStats{Version: n, Waiting: w.queue.Len()}
+	return WatchStats{Version: n, Waiting: w.queue.Len(), Who: w.queue.Who()}
 }

@@ -23,11 +23,14 @@ import (
 // that gets the lock next.
 //
 // The lock has no owner: any task or goroutine may release it. It is not
-// re-entrant: who acquires it twice waits for itself until its context ends.
+// re-entrant: who acquires it twice waits for itself until its context ends. While
+// core.Track is on, a task that ends and has not released what it acquired is reported.
 type AsyncLock struct {
 	state atomic.Uint32
 	mu    sync.Mutex // guards waiters, and the changes of state from and to contended
 	queue xsync.WaitQueue[struct{}]
+
+	holders park.Holders
 }
 
 // The states of an AsyncLock.
@@ -60,10 +63,10 @@ func (l *AsyncLock) Acquire(ctx context.Context) error {
 	return err
 }
 
-// took tells a simulation who has the lock.
+// took tells a simulation, and tracking, who has the lock.
 func (l *AsyncLock) took() {
 	if park.Observed() {
-		park.Took(l, 1)
+		l.holders.Took(l, 1, true)
 	}
 }
 
@@ -81,7 +84,7 @@ func (l *AsyncLock) TryAcquire() bool {
 // nobody holds panics.
 func (l *AsyncLock) Release() {
 	if park.Observed() {
-		park.Took(l, -1)
+		l.holders.Took(l, -1, true)
 	}
 	if !l.state.CompareAndSwap(locked, unlocked) {
 		l.releaseSlow()
@@ -134,13 +137,14 @@ func (l *AsyncLock) Do(ctx context.Context, fn func(ctx context.Context) error) 
 
 // Stats is what a lock knows of itself at one moment.
 type Stats struct {
-	Locked  bool // somebody holds the lock
-	Waiting int  // callers in the queue
+	Locked  bool       // somebody holds the lock
+	Waiting int        // callers in the queue
+	Who     *xsync.Who // who does, while core.Track is on; else nil
 }
 
 // Stats returns the state of the lock, for tests and diagnosis.
 func (l *AsyncLock) Stats() Stats {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return Stats{Locked: l.Locked(), Waiting: l.queue.Len()}
+	return Stats{Locked: l.Locked(), Waiting: l.queue.Len(), Who: who(&l.queue, &l.holders)}
 }

@@ -29,11 +29,14 @@ import (
 // The lock has no owner: any task or goroutine may release it. It is not re-entrant, for
 // reading neither: who reads and asks to read again waits for itself if a writer has come in
 // between. There is no way from reading to writing but to release and to acquire: two readers that
-// wanted it would wait for each other.
+// wanted it would wait for each other. While core.Track is on, a task that ends and has not given back
+// what it acquired is reported.
 type AsyncRWLock struct {
 	state atomic.Uint32
 	mu    sync.Mutex // guards the queue, and the changes of state while queued is set
 	queue xsync.WaitQueue[mode]
+
+	holders park.Holders
 }
 
 // mode is what a caller wants the lock for.
@@ -109,10 +112,10 @@ func (l *AsyncRWLock) try(m mode) bool {
 	return ok
 }
 
-// took tells a simulation who has taken the lock, or with -1 given it back.
+// took tells a simulation, and tracking, who has taken the lock, or with -1 given it back.
 func (l *AsyncRWLock) took(n int64) {
 	if park.Observed() {
-		park.Took(l, n)
+		l.holders.Took(l, n, true)
 	}
 }
 
@@ -224,10 +227,11 @@ func (l *AsyncRWLock) RDo(ctx context.Context, fn func(ctx context.Context) erro
 
 // RWStats is what an AsyncRWLock knows of itself at one moment.
 type RWStats struct {
-	Writing        bool // somebody holds the lock for writing
-	Readers        int  // those who hold it for reading
-	Waiting        int  // callers in the queue
-	WaitingWriters int  // those of them who want to write
+	Writing        bool       // somebody holds the lock for writing
+	Readers        int        // those who hold it for reading
+	Waiting        int        // callers in the queue
+	WaitingWriters int        // those of them who want to write
+	Who            *xsync.Who // who does, while core.Track is on; else nil
 }
 
 // Stats returns the state of the lock, for tests and diagnosis.
@@ -235,7 +239,7 @@ func (l *AsyncRWLock) Stats() RWStats {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	state := l.state.Load()
-	s := RWStats{Writing: state&writer != 0, Readers: int(state / reader), Waiting: l.queue.Len()}
+	s := RWStats{Writing: state&writer != 0, Readers: int(state / reader), Waiting: l.queue.Len(), Who: who(&l.queue, &l.holders)}
 	for m := range l.queue.All() {
 		if m == writing {
 			s.WaitingWriters++

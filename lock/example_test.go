@@ -25,7 +25,7 @@ func ExampleAsyncLock() {
 	fmt.Println(l.Locked())
 	// Output:
 	// true
-	// {Locked:true Waiting:0}
+	// {Locked:true Waiting:0 Who:<nil>}
 	// false
 }
 
@@ -65,7 +65,7 @@ func ExampleAsyncRWLock() {
 	fmt.Printf("%+v\n", l.Stats())
 	// Output:
 	// 3 false true
-	// {Writing:false Readers:0 Waiting:0 WaitingWriters:0}
+	// {Writing:false Readers:0 Waiting:0 WaitingWriters:0 Who:<nil>}
 }
 
 // A writer that goes on as a reader: nobody else can write before it has read what it wrote.

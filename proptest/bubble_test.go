@@ -230,6 +230,7 @@ func TestBubbleProperty(t *testing.T) {
 	wants(t, r.Output(), "runtime.Goexit")
 	skipped := 0
 	held(t, func(p *proptest.P) {
+		p.Go("w", core.Yield)
 		if p.Bool("b") {
 			skipped++
 			p.SkipNow()

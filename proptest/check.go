@@ -2,6 +2,7 @@ package proptest
 
 import (
 	"context"
+	"flag"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -14,9 +15,9 @@ import (
 type TB = rapid.TB
 
 // Check fails the test if it finds a case, that is drawn values with a schedule and cancels, in which
-// prop does not hold. It runs as many cases as the flag -rapid.checks says, 100 by default. The
+// prop does not hold. It runs 1000 cases, or as many as [Cases] or the flag -rapid.checks says. The
 // case that fails is shrunk and reported, and stored in testdata/rapid, from where
-// the next run of the test takes it first.
+// the next run of the test takes it first. A property that starts no task in any case fails, too.
 //
 // A property holds if prop returns, all that it has claimed by [P.Always] and [P.Finally] is so, and none of
 // the faults of the package comment comes up. The values of prop must be all it depends on: no
@@ -32,8 +33,13 @@ func Check(t TB, prop func(p *P), opts ...Option) {
 		stop()
 		c.report(t) // also while t.FailNow of rapid ends the test
 	}()
-	rapid.Check(t, c.property)
+	for range c.rounds() {
+		rapid.Check(t, c.property)
+	}
 	c.close()
+	if !c.started {
+		t.Errorf("proptest: no case has started a task with P.Go, so nothing was checked")
+	}
 	if c.exhaustive {
 		t.Log(c.summary())
 	}
@@ -72,13 +78,41 @@ type check struct {
 	test      *testing.T // of Bubble and Goroutines
 	sampler   *sampler   // nil: none
 	natives   natives
+	started   bool     // a case has started a task
+	lasting   *failure // that every further case has, too: to find a smaller one would take too long
+}
+
+// rounds is how often rapid is to run its number of cases, which is 100 unless somebody has set the flag.
+func (c *check) rounds() int {
+	checks, seed := flag.Lookup("rapid.checks"), flag.Lookup("rapid.seed")
+	if c.exhaustive || checks.Value.String() != "100" || seed.Value.String() != "0" {
+		return 1 // with a seed, the next round would be the same
+	}
+	return (c.cases + 99) / 100
 }
 
 // property is one case.
 func (c *check) property(t *rapid.T) {
-	if r := c.try(t); r != nil {
-		r.raise()
+	r := c.again(t)
+	if r == nil {
+		r = c.try(t)
 	}
+	if r == nil {
+		return
+	}
+	if f := r.fault; f != nil && f.kind == blocked && r.rec != nil {
+		c.lasting = f
+	}
+	r.raise() // in this line only: rapid compares where failures come from
+}
+
+// again returns a case that has failed as one did that took real time, which shrinking would take again for
+// each attempt.
+func (c *check) again(t *rapid.T) *run {
+	if c.lasting == nil {
+		return nil
+	}
+	return &run{check: c, p: &P{T: t}, fault: c.lasting}
 }
 
 // try runs a case as the options say. It does not raise what has gone wrong, and returns nil if that is nothing.
@@ -149,6 +183,7 @@ func (p *P) Bool(label string) bool {
 // in a task begins at once, as with core.Start. The names are for the report, and should differ. The case fails if fn returns an
 // error, unless that only says that ctx was canceled.
 func (p *P) Go(name string, fn func(ctx context.Context) error) *core.Task {
+	p.run.check.started = true
 	if p.run.crowd != nil {
 		return p.run.crowd.start(name, fn)
 	}

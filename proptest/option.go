@@ -12,6 +12,7 @@ type config struct {
 	panics     int
 	timers     int
 	steps      int
+	cases      int
 	replay     *plan
 
 	exhaustive   bool
@@ -26,7 +27,7 @@ type config struct {
 }
 
 func configOf(opts []Option) config {
-	c := config{deviations: 6, steps: 10_000}
+	c := config{deviations: 6, steps: 10_000, cases: 1000}
 	for _, o := range opts {
 		o(&c)
 	}
@@ -57,6 +58,16 @@ func (c *config) contradiction() string {
 		return "Timers with Goroutines, whose clock stands still while one of them runs"
 	}
 	return ""
+}
+
+// Cases sets how many cases are run, in rounds of 100. The default is 1000. The flag -rapid.checks
+// counts instead, if it is given, and so does the environment variable RAPID_CHECKS; with
+// -rapid.seed there is one round, and with -short a round has 20 cases.
+func Cases(n int) Option {
+	if n < 1 {
+		panic("proptest: Cases of less than 1")
+	}
+	return func(c *config) { c.cases = n }
 }
 
 // Deviations sets how often at most, in one case, another callback than the first of the FIFO is run

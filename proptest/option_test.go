@@ -2,10 +2,12 @@ package proptest_test
 
 import (
 	"context"
+	"flag"
 	"strings"
 	"testing"
 
 	"github.com/seed-1e54c410/turnstile/core"
+	"github.com/seed-1e54c410/turnstile/internal/check"
 	"github.com/seed-1e54c410/turnstile/proptest"
 )
 
@@ -79,4 +81,53 @@ func TestSteps(t *testing.T) {
 	if n < 50 || n > 52 {
 		t.Errorf("%d steps", n)
 	}
+}
+
+// Cases counts cases; a flag that is given counts instead.
+func TestCases(t *testing.T) {
+	count := func(opts ...proptest.Option) int {
+		n := 0
+		check.Record(t.Name(), func(r *check.Recorder) {
+			proptest.Check(r, func(p *proptest.P) {
+				n++
+				p.Go("w", core.Yield)
+			}, opts...)
+		})
+		return n
+	}
+	per := 100
+	if testing.Short() {
+		per = 20
+	}
+	checks := flag.Lookup("rapid.checks").Value
+	defer func(was string) { _ = checks.Set(was) }(checks.String())
+	_ = checks.Set("100")
+	for want, opts := range map[int][]proptest.Option{
+		10 * per: nil,
+		per:      {proptest.Cases(1)},
+		3 * per:  {proptest.Cases(201)},
+	} {
+		if n := count(opts...); n != want {
+			t.Errorf("%d cases, want %d", n, want)
+		}
+	}
+	_ = checks.Set("200")
+	if n := count(proptest.Cases(5000)); n != 2*per {
+		t.Errorf("%d cases with the flag, want %d", n, 2*per)
+	}
+	defer func() {
+		if recover() == nil {
+			t.Error("Cases(0) does not panic")
+		}
+	}()
+	proptest.Cases(0)
+}
+
+// A property without tasks checks nothing.
+func TestNoTasks(t *testing.T) {
+	out := found(t, func(p *proptest.P) { p.IntRange(0, 9, "n") })
+	wants(t, out, "no case has started a task")
+	held(t, func(p *proptest.P) {
+		core.Spawn(p.Context(), core.Yield)
+	})
 }

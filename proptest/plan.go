@@ -26,6 +26,9 @@ type disturbance struct {
 
 func (d disturbance) String() string { return fmt.Sprintf("step %d: %d", d.Step, d.Pick) }
 
+// GoString keeps what rapid logs short.
+func (d disturbance) GoString() string { return fmt.Sprintf("%d@%d", d.Pick, d.Step) }
+
 // horizon bounds the steps that are drawn. Small ones are more likely.
 const horizon = 100
 

@@ -37,6 +37,7 @@ func (r *run) choose(ready []seam.Runnable) int {
 // stepped is behind each step.
 func (r *run) stepped() bool {
 	r.step++
+	r.check.started = true
 	r.check.sampler.beat()
 	if b := r.check.sampler.take(); b != nil {
 		r.fail(b.failure())

@@ -336,20 +336,28 @@ func (q *AsyncQueue[T]) All(ctx context.Context) iter.Seq2[T, error] {
 
 // Stats is what a queue knows of itself at one moment.
 type Stats struct {
-	Len        int // items
-	Reserved   int // places that are reserved
-	Unfinished int // items that Join waits for
-	Getters    int // callers waiting for an item
-	Putters    int // callers waiting for room
-	Joiners    int // callers of Join that wait
+	Len        int        // items
+	Reserved   int        // places that are reserved
+	Unfinished int        // items that Join waits for
+	Getters    int        // callers waiting for an item
+	Putters    int        // callers waiting for room
+	Joiners    int        // callers of Join that wait
+	Who        *xsync.Who // those who wait: for an item, for room, in Join; while core.Track is on, else nil
 }
 
 // Stats returns the state of the queue, for tests and diagnosis.
 func (q *AsyncQueue[T]) Stats() Stats {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return Stats{
+	s := Stats{
 		Len: q.len(), Reserved: q.reserved, Unfinished: q.unfinished,
 		Getters: q.getters.Len(), Putters: q.putters.Len(), Joiners: q.joiners.Len(),
+		Who: q.getters.Who(),
 	}
+	for _, also := range []*xsync.Who{q.putters.Who(), q.joiners.Who()} {
+		if s.Who != nil && also != nil { // tracking is turned on and off without a lock
+			s.Who.Waiters = append(s.Who.Waiters, also.Waiters...)
+		}
+	}
+	return s
 }

@@ -33,7 +33,7 @@ func ExampleAsyncQueue() {
 	// two <nil>
 	// three <nil>
 	// true
-	// {Len:0 Reserved:0 Unfinished:3 Getters:0 Putters:0 Joiners:0}
+	// {Len:0 Reserved:0 Unfinished:3 Getters:0 Putters:0 Joiners:0 Who:<nil>}
 }
 
 func ExampleAsyncQueue_Join() {

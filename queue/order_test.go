@@ -88,3 +88,72 @@ func TestBugGo13086(t *testing.T) {
 		})
 	}
 }
+
+// Items that are equal are got in the order in which they were put, by whomever, also where those who put them
+// had to wait and others give up.
+func TestEqualsInOrder(t *testing.T) {
+	type item struct{ urgency, number int }
+	q := queue.NewPriority(20, func(a, b item) int { return cmp.Compare(a.urgency, b.urgency) })
+	var o tasks.Order
+	rounds := check.Times(100, 10000)
+	var last [2][4]int // of those who had to wait, who go on later than others who come meanwhile, and of the others
+	number, got, overtaken, side, alive := 0, 0, 0, 0, 100
+	check := func(ctx context.Context, waited int, v item) {
+		if ctx.Err() != nil {
+			return // the cancel may have woken it before the grant, and so earlier than others
+		}
+		got++
+		if v.number < last[waited][v.urgency] {
+			overtaken++
+		}
+		last[waited][v.urgency] = v.number
+	}
+	if err := o.Contend(100, func(ctx context.Context, rnd *rand.Rand) error {
+		side++
+		put := side%3 != 0 // so that most of the time the queue is full
+		for range rounds {
+			s := q.Stats()
+			switch {
+			case s.Getters+s.Putters == alive-1: // everybody else waits
+				if s.Getters > 0 {
+					number++
+					_ = q.TryPut(item{rnd.IntN(4), number})
+				} else if v, err := q.TryGet(); err == nil {
+					check(ctx, 0, v)
+				}
+			case put:
+				_ = o.Call(ctx, s.Putters, func(ctx context.Context) error {
+					number++
+					return q.Put(ctx, item{rnd.IntN(4), number})
+				})
+			default:
+				_ = o.Call(ctx, 0, func(ctx context.Context) error {
+					waits := 0
+					if q.Empty() {
+						waits = 1
+					}
+					v, err := q.Get(ctx)
+					if err == nil {
+						check(ctx, waits, v)
+					}
+					return err
+				})
+			}
+			o.Turn()
+			if rnd.IntN(3) == 0 {
+				_ = core.Yield(ctx)
+			}
+		}
+		alive--
+		if s := q.Stats(); s.Getters+s.Putters == alive {
+			q.Shutdown()
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if overtaken != 0 || got < 20*rounds || o.Canceled < rounds/10 {
+		t.Errorf("of %d items %d were overtaken; %d calls gave up", got, overtaken, o.Canceled)
+	}
+	t.Logf("of %d items %d were overtaken; %d calls waited, %d gave up", got, overtaken, o.Waited, o.Canceled)
+}

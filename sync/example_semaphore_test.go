@@ -35,7 +35,7 @@ func ExampleSemaphore() {
 	// false
 	// xsync: more permits than the semaphore has
 	// 30 more
-	// {Size:100 Held:0 Waiting:0}
+	// {Size:100 Held:0 Waiting:0 Who:<nil>}
 }
 
 func ExampleSemaphore_Resize() {
@@ -46,7 +46,7 @@ func ExampleSemaphore_Resize() {
 	s.ReleaseN(3)
 	fmt.Println(s.Available())
 	// Output:
-	// {Size:2 Held:4 Waiting:0}
+	// {Size:2 Held:4 Waiting:0 Who:<nil>}
 	// 1
 }
 
@@ -131,7 +131,7 @@ func ExampleBarrier_Reset() {
 	// Output:
 	// context deadline exceeded
 	// true
-	// {Parties:2 Arrived:0 Broken:false}
+	// {Parties:2 Arrived:0 Broken:false Who:<nil>}
 }
 
 func ExampleWaitGroup() {

@@ -28,7 +28,8 @@ type node[V any] struct {
 	lent       bool // it belongs to the waiter
 	v          V
 	err        error
-	gate       *gate // of a goroutine; made by the first one that waits in this node
+	gate       *gate   // of a goroutine; made by the first one that waits in this node
+	note       *Caller // nil while tracking is off, and where an owner that grants by itself alone waits
 }
 
 // gate is what a goroutine waits at.
@@ -127,7 +128,7 @@ func ask[V any](mu *sync.Mutex, take func(*V) (bool, error), v *V) (bool, error)
 // is held at the call and free at the return.
 func (q *Queue[V]) block(ctx context.Context, mu *sync.Mutex, n *node[V], take func(*V) (bool, error)) (V, error) {
 	host := self(mu)
-	n.host = host
+	n.host, n.note = host, waiting()
 	q.push(n)
 	if host != nil {
 		if ctx == ownCtx {
@@ -475,7 +476,7 @@ func (q *Queue[V]) get() *node[V] {
 
 func (q *Queue[V]) put(n *node[V]) {
 	var zero V
-	n.v, n.err, n.done, n.look, n.host = zero, nil, false, false, nil
+	n.v, n.err, n.done, n.look, n.host, n.note = zero, nil, false, false, nil, nil
 	if n.gate != nil {
 		n.gate.ch = nil
 	}

@@ -283,7 +283,7 @@ func (c *queueCase[V]) join(s *selector, at int) (bool, error) {
 	n := q.get()
 	n.v = c.v
 	c.gate = gate{sel: s, at: at}
-	n.gate, n.host, c.node = &c.gate, s.host, n
+	n.gate, n.host, n.note, c.node = &c.gate, s.host, waiting(), n
 	q.push(n)
 	c.mu.Unlock()
 	return false, nil

@@ -14,8 +14,8 @@
 //     from its queue while the mutex is held; a wake is only a hint to take the
 //     mutex and look. A wake that comes late, twice or for nothing is harmless.
 //   - Lock order: mutex of the primitive, then the lock of a cancellation tree,
-//     then the lock of a dispatcher, then a shard of the table. None of them is
-//     held while user code runs.
+//     then the lock of a dispatcher, then a shard of the table or the book of who
+//     holds what. None of them is held while user code runs.
 package park
 
 import (
@@ -142,7 +142,7 @@ func Running() Host {
 	return nil
 }
 
-// observers is how many simulations want to know who holds what.
+// observers is how many want to know who holds what: simulations, and tracking if it is on.
 var observers atomic.Int32
 
 // Observe makes Took work, until stop.
@@ -151,8 +151,8 @@ func Observe() (stop func()) {
 	return sync.OnceFunc(func() { observers.Add(-1) })
 }
 
-// Observed reports whether anybody wants to know who holds what, which is so while a simulation runs
-// that lets nothing happen beside it. It is for hot paths, which then call [Took].
+// Observed reports whether anybody wants to know who holds what: a simulation runs that lets nothing
+// happen beside it, or tracking is on. It is for hot paths, which then call [Holders.Took].
 func Observed() bool { return observers.Load() != 0 }
 
 // Took tells the simulation that the caller runs in, if there is one, that it has taken n of

@@ -2,7 +2,9 @@ package tasks
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
+	"slices"
 
 	"github.com/seed-1e54c410/turnstile/core"
 )
@@ -16,7 +18,7 @@ type Order struct {
 	Canceled  int // calls that gave up
 
 	rnd     rand.PCG
-	cancels []context.CancelFunc // of calls that have begun
+	cancels []*context.CancelFunc // of calls that have begun and not returned
 	turn    int
 	arrived int
 	last    int // the latest arrival of those that waited and were served
@@ -39,7 +41,11 @@ func (o *Order) Call(ctx context.Context, waiting int, call func(ctx context.Con
 	ctx, cancel := core.WithCancel(ctx)
 	defer cancel()
 	if o.rnd.Uint64()%4 == 0 {
-		o.cancels = append(o.cancels, cancel)
+		mine := &cancel
+		o.cancels = append(o.cancels, mine)
+		defer func() {
+			o.cancels = slices.DeleteFunc(o.cancels, func(c *context.CancelFunc) bool { return c == mine })
+		}()
 	}
 	o.turn++
 	o.arrived++
@@ -65,8 +71,49 @@ func (o *Order) Turn() {
 	o.turn++
 	if n := len(o.cancels); n > 0 && o.rnd.Uint64()%4 == 0 {
 		i := int(o.rnd.Uint64() % uint64(n))
-		o.cancels[i]()
+		(*o.cancels[i])()
 		o.cancels[i] = o.cancels[n-1]
 		o.cancels = o.cancels[:n-1]
 	}
+}
+
+// Gate lets n tasks take part in turns: in each one a task waits, or lets go who waits, by open, as it must if
+// all others wait. It returns an error if nobody was overtaken because hardly anybody waited or gave up.
+func (o *Order) Gate(n, turns int, waiting func() int, wait func(ctx context.Context) error, open func()) error {
+	left := n
+	if err := o.Contend(n, func(ctx context.Context, rnd *rand.Rand) error {
+		for range turns {
+			if rnd.IntN(4) != 0 && waiting() < left-1 {
+				_ = o.Call(ctx, waiting(), wait)
+				continue
+			}
+			// Who is canceled gives up in the moment in which it would be let go, or before.
+			if o.Turn(); rnd.IntN(2) == 0 {
+				_ = core.Yield(ctx)
+			}
+			open()
+			o.turn++
+			if err := core.Yield(ctx); err != nil {
+				return err
+			}
+		}
+		for left--; waiting() == left && left > 0; o.Turn() { // nobody else is left to open it
+			open()
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
+	return o.Verdict(n * turns)
+}
+
+// Verdict returns an error if anybody was overtaken in so many calls, or if they show little.
+func (o *Order) Verdict(calls int) error {
+	if o.Overtaken != 0 {
+		return fmt.Errorf("%d overtakings; %d calls waited and %d were canceled", o.Overtaken, o.Waited, o.Canceled)
+	}
+	if o.Waited < calls/5 || o.Canceled < calls/100 {
+		return fmt.Errorf("of %d calls %d waited and %d were canceled: that shows little", calls, o.Waited, o.Canceled)
+	}
+	return nil
 }
