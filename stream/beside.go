@@ -2,47 +2,111 @@ package stream
 
 import (
 	"context"
+	"sync"
 
 	"github.com/seed-1e54c410/turnstile/core"
 )
 
-// beside runs produce on a task of its own, under ctx, and consume here, and returns when both
-// have ended. It is the one way for a stage to have concurrency.
+// team is the tasks that a stage has beside itself, under the ctx of its sink. It is the one
+// way for a stage to have concurrency.
+type team struct {
+	ctx context.Context
+
+	mu    sync.Mutex
+	tasks []*core.Task
+}
+
+// start starts fn on a task. It is called before consume of run, or by a task of the team.
+func (t *team) start(fn func(ctx context.Context) error) error {
+	task, err := launch(t.ctx, fn)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.tasks = append(t.tasks, task)
+	return err
+}
+
+// run runs each of produce on a task of its own, and consume here, and returns when all have
+// ended.
 //
-// Consume returns nil when it has seen the end of what produce gives, and an error when it
-// wants no more; then produce is canceled. The error is that of consume, or else that of
-// produce. A panic of consume, or a Goexit, goes on when produce has ended. A panic of
-// produce goes on here, as a *core.PanicError; a Goexit of it becomes the error
-// core.ErrGoexit.
-func beside(ctx context.Context, produce, consume func(ctx context.Context) error) error {
-	var result error
-	t, err := launch(ctx, func(ctx context.Context) error {
-		result = produce(ctx)
-		return nil
-	})
-	if err != nil {
-		return err
-	}
+// Consume returns nil when it has seen the end of all that the others give, and an error when
+// it wants no more; then those are canceled. The error is that of consume, or else the first
+// one of a task. A panic of consume, or a Goexit, goes on when all have ended. A panic of a
+// task goes on here, as a *core.PanicError; a Goexit of it is the error core.ErrGoexit.
+func (t *team) run(consume func(ctx context.Context) error, produce ...func(ctx context.Context) error) (err error) {
 	returned := false
 	defer func() {
 		if !returned {
-			_ = join(ctx, t, true) // a panic of consume comes first
+			_, _ = t.end(true) // a panic of consume comes first
 		}
 	}()
-	err = consume(ctx)
+	for _, p := range produce {
+		if err = t.start(p); err != nil {
+			break
+		}
+	}
+	if err == nil {
+		err = consume(t.ctx)
+	}
 	returned = true
-	late := join(ctx, t, err != nil)
-	if p, ok := late.(*core.PanicError); ok {
+	p, late := t.end(err != nil)
+	if p != nil {
 		if inner, ok := p.Value.(*core.PanicError); ok {
 			p = inner // it has come through here before, in a stage above
 		}
 		panic(p)
 	}
-	switch {
-	case err != nil:
+	if err == nil {
+		err = late
+	}
+	return err
+}
+
+// end waits for the end of all tasks, and returns the first panic and the first error.
+func (t *team) end(cancel bool) (panicked *core.PanicError, first error) {
+	if cancel {
+		for i := 0; ; i++ {
+			task := t.at(i)
+			if task == nil {
+				break
+			}
+			task.Cancel()
+		}
+	}
+	// A task that is here when all before it have ended may have started others.
+	for i := 0; ; i++ {
+		task := t.at(i)
+		if task == nil {
+			return panicked, first
+		}
+		err := join(t.ctx, task, cancel)
+		if p, ok := err.(*core.PanicError); ok && panicked == nil {
+			panicked = p
+		}
+		if first == nil {
+			first = err
+		}
+	}
+}
+
+func (t *team) at(i int) *core.Task {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if i >= len(t.tasks) {
+		return nil
+	}
+	return t.tasks[i]
+}
+
+// beside is a team of one. The error is that of consume, or else that of produce.
+func beside(ctx context.Context, produce, consume func(ctx context.Context) error) error {
+	var result error
+	t := team{ctx: ctx}
+	err := t.run(consume, func(ctx context.Context) error {
+		result = produce(ctx)
+		return nil
+	})
+	if err != nil {
 		return err
-	case late != nil:
-		return late
 	}
 	return result
 }

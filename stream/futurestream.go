@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"slices"
 	"sync"
 
 	"github.com/seed-1e54c410/turnstile/internal/park"
@@ -189,6 +190,38 @@ func (s *FutureStream[T]) All(ctx context.Context) iter.Seq2[T, error] {
 			}
 		}
 	}
+}
+
+// readAll is ReadAll of this stream.
+func (s *FutureStream[T]) readAll(ctx context.Context) ([]T, error) {
+	var all []T
+	for {
+		v, err := s.Read(ctx)
+		if err == io.EOF {
+			return all, nil
+		}
+		if err != nil {
+			return all, err
+		}
+		all = s.take(append(all, v))
+	}
+}
+
+// take moves values from the buffer to the end of all, in the place of a Read for each. It ends
+// after some thousand, so that no writer is held up for long.
+func (s *FutureStream[T]) take(all []T) []T {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := s.items.Len()
+	all = slices.Grow(all, n) // once for all that is there
+	for range min(n, 4096) {
+		all = append(all, s.items.PopFront())
+	}
+	for w := s.writers.First(); w != nil && s.room(); w = s.writers.First() {
+		s.items.PushBack(*w)
+		s.writers.Grant()
+	}
+	return all
 }
 
 // run implements Stream. It takes a value only when the one before is dealt with, so that a

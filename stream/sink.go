@@ -26,10 +26,14 @@ func ForEach[T any](ctx context.Context, s Stream[T], fn func(ctx context.Contex
 }
 
 // ReadAll runs s and returns its values. If the stream ends with an error, or ctx ends
-// first, it returns that error and the values that came before it.
+// first, it returns that error and the values that came before it. From a [FutureStream] it
+// takes what is there at once, not one by one.
 func ReadAll[T any](ctx context.Context, s Stream[T]) ([]T, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
+	}
+	if f, ok := s.(*FutureStream[T]); ok {
+		return f.readAll(ctx)
 	}
 	var all []T
 	err := s.run(ctx, func(v T) error {

@@ -28,8 +28,8 @@ type Stream[T any] interface {
 	run(ctx context.Context, emit func(T) error) error
 }
 
-// ErrStop is returned by a function that was given to an operator or a sink to end the
-// stream at its place: the stages before it stop, those behind it, and the sink, see
+// ErrStop is returned by a function that was given to a source, an operator or a sink to end
+// the stream at its place: the stages before it stop, those behind it, and the sink, see
 // a stream that has ended well. It must be ErrStop itself, not an error that wraps it.
 var ErrStop = errors.New("stream: stop")
 

@@ -102,30 +102,51 @@ func BenchmarkPipe(b *testing.B) {
 
 const many = 100_000
 
-// BenchmarkReadAll collects values that are there already.
+// BenchmarkReadAll collects a million values that are there already.
 func BenchmarkReadAll(b *testing.B) {
+	const million = 1_000_000
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	b.Run("impl=FutureStream", func(b *testing.B) {
 		for b.Loop() {
 			b.StopTimer()
 			var s stream.FutureStream[int]
-			for v := range many {
+			for v := range million {
 				_ = s.Write(ctx, v)
 			}
 			s.Complete()
 			b.StartTimer()
-			_, _ = stream.ReadAll(ctx, &s)
+			if all, _ := stream.ReadAll(ctx, &s); len(all) != million {
+				b.Fatal(len(all))
+			}
 		}
 	})
-	b.Run("impl=chan", func(b *testing.B) {
+	filled := func() chan int {
+		c := make(chan int, million)
+		for v := range million {
+			c <- v
+		}
+		close(c)
+		return c
+	}
+	b.Run("impl=chan", func(b *testing.B) { // as fast as it goes, without a ctx
 		for b.Loop() {
 			b.StopTimer()
-			c := make(chan int, many)
-			for v := range many {
-				c <- v
+			c := filled()
+			b.StartTimer()
+			var all []int
+			for v := range c {
+				all = append(all, v)
 			}
-			close(c)
+			if len(all) != million {
+				b.Fatal(len(all))
+			}
+		}
+	})
+	b.Run("impl=chan with ctx", func(b *testing.B) {
+		for b.Loop() {
+			b.StopTimer()
+			c := filled()
 			b.StartTimer()
 			var all []int
 			for open := true; open; {
@@ -139,18 +160,18 @@ func BenchmarkReadAll(b *testing.B) {
 					open = false
 				}
 			}
-			if len(all) != many {
+			if len(all) != million {
 				b.Fatal(len(all))
 			}
 		}
 	})
 }
 
-// BenchmarkFused takes values through map, filter, map.
+// BenchmarkFused takes numbers through map, filter, map.
 func BenchmarkFused(b *testing.B) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	b.Run("impl=stream", func(b *testing.B) {
+	fused := func(b *testing.B, ctx context.Context) {
 		add := func(_ context.Context, v int) (int, error) { return v + 1, nil }
 		odd := func(_ context.Context, v int) (bool, error) { return v%2 == 1, nil }
 		s := stream.Map(stream.Filter(stream.Map(stream.From(numbers(many)), add), odd), add)
@@ -159,6 +180,13 @@ func BenchmarkFused(b *testing.B) {
 			sum := 0
 			_ = stream.ForEach(ctx, s, func(_ context.Context, v int) error { sum += v; return nil })
 		}
+	}
+	b.Run("impl=stream", func(b *testing.B) { fused(b, ctx) })
+	b.Run("impl=stream in a task", func(b *testing.B) {
+		_ = core.Run(ctx, func(ctx context.Context) error {
+			fused(b, ctx)
+			return nil
+		})
 	})
 	b.Run("impl=iter.Seq", func(b *testing.B) {
 		add := func(v int) int { return v + 1 }

@@ -83,16 +83,18 @@ func (o *Order) Gate(n, turns int, waiting func() int, wait func(ctx context.Con
 	left := n
 	if err := o.Contend(n, func(ctx context.Context, rnd *rand.Rand) error {
 		for range turns {
-			if rnd.IntN(4) != 0 && waiting() < left-1 {
+			switch what := rnd.IntN(32); {
+			case what > 4 && waiting() < left-1:
 				_ = o.Call(ctx, waiting(), wait)
 				continue
+			case what == 0 || waiting() == left-1 && what%2 == 0:
+				open()
+				o.turn++
+			default: // who is canceled gives up, or is let go before it can
+				for range 16 {
+					o.Turn()
+				}
 			}
-			// Who is canceled gives up in the moment in which it would be let go, or before.
-			if o.Turn(); rnd.IntN(2) == 0 {
-				_ = core.Yield(ctx)
-			}
-			open()
-			o.turn++
 			if err := core.Yield(ctx); err != nil {
 				return err
 			}
