@@ -13,7 +13,7 @@ import (
 func (f *Future[T]) AwaitCase() xsync.Case { return f.awaitCase() }
 
 // WaitCase returns the case of an xsync.Select that wins when the task has ended. The task
-// goes on if another case wins; [Task.Err] tells how it ended.
+// goes on if another case wins; [Task.Err] tells how it ended. In the task itself it never wins.
 func (t *Task) WaitCase() xsync.Case { return t.future.awaitCase() }
 
 func (f *promise) awaitCase() xsync.Case {

@@ -35,7 +35,7 @@ func newCoroutine(s *sched) *coroutine {
 	c.alarm.c = c
 	c.g.Loop = s.loop.Dispatcher()
 	if s.sim != nil {
-		c.g.Witness = s.sim.Held
+		c.g.Witness, c.g.Real = s.sim.Held, s.sim.Real
 	}
 	c.next, c.stop = iter.Pull(c.run)
 	return c

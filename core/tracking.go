@@ -285,8 +285,9 @@ func (i *tracked) gone() {
 		i.site.Dropped++
 		tr.unlink(i)
 	}
-	// In a bubble the loop cannot be woken from here: what has failed waits until it closes.
-	report := tr.failed[i] && !i.bubble
+	// In a bubble the loop cannot be woken from here, and in a simulation it must not be: what has
+	// failed waits until it closes.
+	report := tr.failed[i] && !i.bubble && (i.sched == nil || !i.sched.sim.Closed())
 	if report {
 		delete(tr.failed, i)
 	}

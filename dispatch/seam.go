@@ -98,9 +98,9 @@ func (l *seamLoop) Simulate(s *seam.Sim) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.sim = s
-	l.self.Witness = nil
+	l.self.Witness, l.self.Real = nil, nil
 	if s != nil {
-		l.self.Witness = s.Held
+		l.self.Witness, l.self.Real = s.Held, s.Real
 	}
 	if s != nil && !s.Epoch.IsZero() {
 		l.base = s.Epoch

@@ -11,6 +11,7 @@
 //     log, a feed. Whoever emits never waits; who reads too slowly is told how much it has missed.
 //   - Package queue when each value is for one receiver, or the sender must wait for slow
 //     ones.
+//   - An xsync.Select with [AsyncEvent.WaitCase] and its like when one waits for whichever comes first of several.
 //   - A core.Future when it happens once and has a result.
 //   - [context.CancelFunc], or a channel that gets closed, when it happens once and
 //     receivers select on it.
@@ -20,6 +21,11 @@
 // once its dispatcher has closed and given up on the task. In a callback of a
 // dispatcher a call that would have to wait panics. What lets others go never waits: it may be called
 // from callbacks.
+//
+// Those who are let go go in the order in which they came, and what happened before the call that does it happens
+// before the return of their waits. A waiter that gives up is out of the queue: what is for one goes
+// to the next. One that was let go first has been, even if its ctx ends in the same moment: the cancel shows in the
+// next wait.
 package event
 
 import (

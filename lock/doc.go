@@ -10,6 +10,7 @@
 //   - An xsync.Semaphore when up to n may be inside at the same time.
 //   - A queue to a single task that owns the data, when sections are long and callers need not
 //     wait for their end.
+//   - An xsync.Select with [AsyncLock.AcquireCase] when the lock, or something else that comes first, will do.
 //   - [sync.Mutex] when the section is short and never waits: it is a little cheaper
 //     uncontended, and under contention it trades fairness for throughput.
 //
@@ -20,5 +21,6 @@
 //
 // A lock that is given back goes straight to who is next. If that one gives up before, the lock
 // goes to the one behind it; if it gives up after, it holds the lock all the same: Acquire
-// returns nil. So no release is ever lost, and what was acquired must be released.
+// returns nil. So no release is ever lost, and what was acquired must be released. Nobody is overtaken, and what
+// happened before a lock is given back happens before the return of the call that gets it next.
 package lock

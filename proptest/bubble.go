@@ -53,11 +53,11 @@ func testOf(t TB) *testing.T {
 type bubble struct {
 	id       string // what stack traces call it, while the case is recorded
 	run      *run
-	ended    bool // the case has come to an end, of which kind ever
-	returned bool // by returning
-	value    any  // what the property has panicked with
-	site     *site
-	popped   any // what synctest has to say
+	ended    bool  // the case has come to an end, of which kind ever
+	returned bool  // by returning
+	value    any   // what the property has panicked with
+	site     *site // of that panic, or of a Goexit
+	popped   any   // what synctest has to say
 }
 
 // inBubble is once in a bubble.
@@ -80,11 +80,15 @@ func (c *check) inBubble(t *rapid.T, pl *plan, tr *trace) *run {
 	case b.value != nil:
 		lane(b.site.hash(), func() { panic(b.value) })
 	case b.popped != nil && !b.ended:
-		r.failLate(&failure{kind: deadlock})
+		f := &failure{kind: deadlock}
+		if r.phase == preparing {
+			f.who = "the property function"
+		}
+		r.failLate(f)
 	case b.popped != nil:
 		r.failLate(&failure{kind: leftGoroutines})
 	case !b.returned:
-		r.failLate(&failure{kind: goexit, who: "the property function"})
+		r.failLate(&failure{kind: goexit, who: "the property, a claim or a callback", where: b.site})
 	}
 	if b.popped != nil {
 		for _, text := range inBubble(b.id) {
@@ -105,6 +109,8 @@ func (b *bubble) enter(t *testing.T, fn func()) {
 				b.ended = true
 				if b.value = recover(); b.value != nil {
 					b.site = callSite()
+				} else if !b.returned {
+					b.site = goexitSite()
 				}
 			}()
 			fn()
@@ -122,7 +128,11 @@ func (r *run) failLate(f *failure) {
 	f.step = r.step
 	r.fault = f
 	r.check.recording = true
-	if r.rec != nil {
+	switch {
+	case r.rec == nil:
+	case r.rec.final.plan == nil: // the case does not come to its end
+		r.rec.finish(r)
+	default:
 		r.rec.final.fault = f
 	}
 }
@@ -131,7 +141,7 @@ func (r *run) failLate(f *failure) {
 func (w *world) inBubble() {
 	start := time.Now()
 	w.sim.Epoch = start
-	w.sim.Sleep, w.sim.Context, w.sim.Until, w.sim.Foreign = nil, nil, nil, nil
+	w.sim.Sleep, w.sim.Context, w.sim.Until, w.sim.Foreign, w.sim.Real = nil, nil, nil, nil, nil
 	stepping := false
 	begin := w.sim.Begin
 	w.sim.Begin = func(r seam.Runnable) {

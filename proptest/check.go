@@ -79,6 +79,8 @@ type check struct {
 	sampler   *sampler   // nil: none
 	natives   natives
 	started   bool     // a case has started a task
+	fuzzed    bool     // it is one case of MakeFuzz
+	exited    *site    // where the property or a claim has called runtime.Goexit, which ends the test
 	lasting   *failure // that every further case has, too: to find a smaller one would take too long
 }
 
@@ -135,8 +137,18 @@ func (c *check) once(t *rapid.T, pl *plan, tr *trace) *run {
 	}
 	r := newRun(c, t)
 	c.run = r
-	defer r.end()
-	r.whole(pl, tr)
+	defer r.bar()()
+	returned := false
+	defer func() {
+		if !returned {
+			c.exited = goexitSite()
+		}
+	}()
+	func() {
+		defer r.end()
+		r.whole(pl, tr)
+	}()
+	returned = true
 	return r
 }
 

@@ -43,7 +43,7 @@
 // A deadlock, with who waits for what that who holds; a livelock; a task that returns an error that is
 // not its cancel, panics, or calls runtime.Goexit; a task that is still there when all others have ended
 // and it was canceled; a lock that is held at the end; a timer or watch that is left; an error
-// that nobody looked at.
+// of core.Spawn, or of a future that was given to core.Check.
 //
 // # What it cannot see
 //

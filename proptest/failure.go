@@ -41,6 +41,7 @@ const (
 	leftOthers            // something else is left
 	heldLock              // a lock is held at the end
 	unhandled             // nobody has looked at an error
+	realClock             // a wait needs the clock of package time
 	realTimer             // a wait needs a timer of package context
 	foreignCall           // a goroutine that is not simulated has taken part
 	foreignGoroutine      // a goroutine that is not simulated might take part
@@ -73,6 +74,9 @@ func (f *failure) String() string {
 	case errored:
 		return "the test has called Errorf, or the like"
 	case deadlock:
+		if f.who != "" {
+			return fmt.Sprintf("deadlock: %s waits, and nothing can happen any more: tasks begin when it has returned", f.who)
+		}
 		return "deadlock: every task waits, and nothing can happen any more"
 	case livelock:
 		return "livelock: the tasks do not come to an end"
@@ -86,6 +90,8 @@ func (f *failure) String() string {
 		return fmt.Sprintf("a %s is held though all tasks have ended", f.what)
 	case unhandled:
 		return fmt.Sprintf("nobody has looked at an error: %s", plain(f.err))
+	case realClock:
+		return fmt.Sprintf("%v waits for real time: make the TokenBucket with xsync.NewTokenBucketOn and the dispatcher, or use Bubble", f.where)
 	case realTimer:
 		return fmt.Sprintf("%v has a context of context.WithTimeout or WithDeadline, which ends in real time: derive it with core.WithTimeout, or use Bubble", f.where)
 	case foreignCall:
@@ -140,6 +146,8 @@ func (r *run) raise() {
 	case heldLock:
 		r.p.Fatalf("proptest: %v", f)
 	case unhandled:
+		r.p.Fatalf("proptest: %v", f)
+	case realClock:
 		r.p.Fatalf("proptest: %v", f)
 	case realTimer:
 		r.p.Fatalf("proptest: %v", f)

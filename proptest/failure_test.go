@@ -69,7 +69,7 @@ func TestKinds(t *testing.T) {
 			p.Go("w", func(context.Context) error { n++; return nil })
 			p.Finally("n is 2", func() bool { return n == 2 })
 		}},
-		"claim that panics": {"holds panicked at failure_test.go:", func(p *proptest.P) {
+		"claim that panics": {`claim "holds" panicked at failure_test.go:`, func(p *proptest.P) {
 			p.Go("w", core.Yield)
 			p.Always("holds", func() bool { panic("oh") })
 		}},
@@ -297,7 +297,7 @@ func TestPanicsFindMissingDefer(t *testing.T) {
 // A case with several faults is shrunk to the one that it was found with.
 func TestShrinkingKeepsTheKind(t *testing.T) {
 	kinds := []string{"deadlock", `"first"`, `"second"`, "returned an error", "panicked", "too bad", "livelock"}
-	for range check.Times(20, 200) {
+	for range check.Many(20, 200) {
 		first := -1 // what fails in the first case that does
 		out := wantFound(t, "", func(p *proptest.P) {
 			n := p.IntRange(0, 1000, "n")

@@ -22,6 +22,7 @@ func MakeFuzz(prop func(p *P), opts ...Option) func(*testing.T, []byte) {
 	return func(t *testing.T, input []byte) {
 		t.Helper()
 		c := newCheck(t, prop, opts)
+		c.fuzzed = true
 		stop := park.Observe()
 		defer c.sample()()
 		left := c.watchLeaks()

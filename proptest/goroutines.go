@@ -2,6 +2,7 @@ package proptest
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"sync"
 	"testing/synctest"
@@ -60,6 +61,9 @@ type crowd struct {
 // start is P.Go.
 func (c *crowd) start(name string, fn func(ctx context.Context) error) *core.Task {
 	r := c.run
+	if r.over {
+		panic("proptest: P.Go when the tasks of the case have ended")
+	}
 	t := &task{name: name}
 	gate := make(chan struct{})
 	c.mu.Lock()
@@ -162,12 +166,8 @@ func (c *crowd) perform() {
 	}
 	r.cancel()
 	synctest.Wait()
-	for i, claim := range r.finally {
-		if !claim.ok() {
-			c.fail(&failure{kind: finallyFalse, what: claim.name, index: i})
-			return
-		}
-	}
+	r.over = true
+	c.ask(r.finally, finallyFalse)
 }
 
 // over reports whether the tasks have ended, or the case has failed.
@@ -180,9 +180,23 @@ func (c *crowd) over() bool {
 // settle waits until all goroutines are blocked, and asks what is always to hold.
 func (c *crowd) settle() {
 	synctest.Wait()
-	for i, claim := range c.run.always {
+	c.ask(c.run.always, alwaysFalse)
+}
+
+// ask looks at claims, and fails with the first that is not so.
+func (c *crowd) ask(claims []claim, as kind) {
+	who := ""
+	defer func() {
+		if value := recover(); value != nil {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			c.run.died(who, value)
+		}
+	}()
+	for i, claim := range claims {
+		who = fmt.Sprintf("claim %q", claim.name)
 		if !claim.ok() {
-			c.fail(&failure{kind: alwaysFalse, what: claim.name, index: i})
+			c.fail(&failure{kind: as, what: claim.name, index: i})
 			return
 		}
 	}

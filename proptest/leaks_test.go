@@ -101,7 +101,10 @@ func TestBubbleBlockedProperty(t *testing.T) {
 		proptest.Check(t, func(*proptest.P) { stay(make(chan int)) }, proptest.Bubble())
 		return
 	}
-	wants(t, out, "proptest: deadlock", "left behind: a goroutine in")
+	wants(t, out, "proptest: deadlock: the property function waits", "left behind: a goroutine in", "replay:")
+	if strings.Contains(out, "panic:") {
+		t.Errorf("the report has panicked:\n%s", out)
+	}
 }
 
 // A goroutine that only needs some time is not left behind.

@@ -13,6 +13,9 @@ import (
 
 // report prints what has happened in the case that has failed, once it is as small as it gets.
 func (c *check) report(t TB) {
+	if c.exited != nil {
+		t.Errorf("proptest: the property, a claim or a callback called runtime.Goexit at %v, as FailNow of a *testing.T does: use P instead", c.exited)
+	}
 	if c.run == nil || c.run.rec == nil || c.run.rec.final.fault == nil {
 		return
 	}
@@ -20,7 +23,14 @@ func (c *check) report(t TB) {
 	var b strings.Builder
 	b.WriteByte('\n')
 	s.text(&b, c.name)
-	s.replay(&b, c.name, packagePath(), stored(c.name))
+	from := "takes the case that rapid has stored in testdata/rapid first"
+	switch {
+	case c.fuzzed:
+		from = "if the input is of the seed corpus, or stored in testdata/fuzz"
+	case !stored(c.name):
+		from = "with the -rapid.seed or -rapid.failfile that rapid tells: no case is stored in testdata/rapid"
+	}
+	s.replay(&b, c.name, packagePath(), from)
 	if page, err := s.writePage(c.name, packagePath()); err != nil {
 		fmt.Fprintf(&b, "page:    none: %v\n", err)
 	} else if page != "" {
@@ -37,7 +47,7 @@ func (s *story) headline(name string) string {
 		return text // on goroutines there are no steps
 	}
 	switch f.kind {
-	case taskError, panicked, goexit, steered, unhandled, realTimer, foreignCall, blocked:
+	case taskError, panicked, goexit, steered, unhandled, realClock, realTimer, foreignCall, blocked:
 		return fmt.Sprintf("%s (in step %d)", text, f.step)
 	}
 	if f.step == 0 {
@@ -420,13 +430,8 @@ func (s *story) stack() (who string, calls []string) {
 }
 
 // replay prints how to have it again.
-func (s *story) replay(b *strings.Builder, name, pkg string, stored bool) {
-	fmt.Fprintf(b, "replay:  go test -run %s %s\n", quoted(runPattern(name)), pkg)
-	if stored {
-		b.WriteString("         takes the case that rapid has stored in testdata/rapid first\n")
-	} else {
-		b.WriteString("         with the -rapid.seed or -rapid.failfile that rapid tells: no case is stored in testdata/rapid\n")
-	}
+func (s *story) replay(b *strings.Builder, name, pkg, from string) {
+	fmt.Fprintf(b, "replay:  go test -run %s %s\n         %s\n", quoted(runPattern(name)), pkg, from)
 	fmt.Fprintf(b, "option:  proptest.Replay(%q) makes every case take this schedule\n", s.final.plan)
 }
 

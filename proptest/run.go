@@ -3,6 +3,7 @@ package proptest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"pgregory.net/rapid"
@@ -10,6 +11,7 @@ import (
 	"github.com/seed-1e54c410/turnstile/core"
 	"github.com/seed-1e54c410/turnstile/dispatch"
 	"github.com/seed-1e54c410/turnstile/internal/gid"
+	"github.com/seed-1e54c410/turnstile/internal/park"
 )
 
 // epoch is when virtual time begins, as in a bubble of testing/synctest.
@@ -43,6 +45,7 @@ type run struct {
 	ranking  *ranking // of PCT, else nil
 	crowd    *crowd   // of Goroutines, else nil; world is nil then
 	idled    bool     // in a bubble: nothing can happen any more
+	over     bool     // only claims of Finally and functions of Cleanup are to come
 
 	// room is memory for what a small case needs, in one piece with the run.
 	room struct {
@@ -96,6 +99,9 @@ func newRun(c *check, t *rapid.T) *run {
 
 // start is P.Go.
 func (r *run) start(name string, fn func(ctx context.Context) error) *core.Task {
+	if r.over {
+		panic("proptest: P.Go when the tasks of the case have ended")
+	}
 	t := new(task)
 	if n := len(r.tasks); n < len(r.room.tasks) {
 		t = &r.room.tasks[n]
@@ -136,6 +142,15 @@ func (r *run) whole(pl *plan, tr *trace) {
 	if r.p.Failed() {
 		r.fail(&failure{kind: errored})
 	}
+}
+
+// bar makes waits of the property, of its claims and of its clean-up panic, until undo: while they wait the loop does not
+// run, so they would wait for ever.
+func (r *run) bar() (undo func()) {
+	if r.world == nil || !r.world.sim.Closed() {
+		return func() {}
+	}
+	return park.Bar()
 }
 
 // perform runs the tasks to their end, and looks at what they leave.
@@ -191,6 +206,7 @@ func (r *run) inspect() {
 	if s := r.world.outside.take(); s != nil {
 		r.fail(&failure{kind: foreignCall, where: s})
 	}
+	r.over = true
 	r.ask(r.finally, finallyFalse)
 }
 
@@ -202,7 +218,7 @@ func (r *run) ask(claims []claim, as kind) {
 	who := ""
 	defer r.catch(&who)
 	for i, c := range claims {
-		who = c.name
+		who = fmt.Sprintf("claim %q", c.name)
 		if !c.ok() {
 			r.fail(&failure{kind: as, what: c.name, index: i})
 			return
@@ -212,6 +228,7 @@ func (r *run) ask(claims []claim, as kind) {
 
 // end gets the case out of the way, also while a panic is on its way.
 func (r *run) end() {
+	defer r.part()
 	defer r.cleanup()
 	if r.crowd != nil {
 		r.crowd.clear()
@@ -244,11 +261,19 @@ func (r *run) cleanup() {
 			time.Sleep(grace)
 		}
 	}()
+	r.over = true
 	for len(r.cleanups) > 0 {
 		last := len(r.cleanups) - 1
 		fn := r.cleanups[last]
 		r.cleanups = r.cleanups[:last]
 		fn()
+	}
+}
+
+// part keeps what functions of P.Cleanup have posted or started away from the next case.
+func (r *run) part() {
+	if r.world != nil && r.check.world == r.world && r.world.d.Pending() > 0 {
+		r.check.close()
 	}
 }
 

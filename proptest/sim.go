@@ -42,8 +42,8 @@ func (r *run) stepped() bool {
 	if b := r.check.sampler.take(); b != nil {
 		r.fail(b.failure())
 	}
+	r.watches.poll() // first, since whoever can go on by now does not wait any more
 	if r.phase != working && r.phase != clearing {
-		r.watches.poll()
 		return true
 	}
 	if r.fault == nil {

@@ -94,3 +94,26 @@ func siteOf(pcs []uintptr) (_ *site, outermost string) {
 		}
 	}
 }
+
+// goexitSite returns where runtime.Goexit was called that has brought the calling function about, as a deferred
+// one; nil if it was not.
+func goexitSite() *site {
+	var pcs [64]uintptr
+	pc := pcs[:runtime.Callers(2, pcs[:])]
+	frames := runtime.CallersFrames(pc)
+	for {
+		f, more := frames.Next()
+		switch f.Function {
+		case "runtime.gopanic":
+			return nil
+		case "runtime.Goexit":
+			if s, _ := siteOf(pc); s != nil {
+				return s
+			}
+			return &site{call: "an unknown place"}
+		}
+		if !more {
+			return nil
+		}
+	}
+}

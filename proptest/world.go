@@ -44,6 +44,7 @@ func newWorld(c *check, t *rapid.T) *world {
 		},
 		Until:   func(cond func() bool, wake func()) func() bool { return w.run.watchUntil(cond, wake) },
 		Foreign: w.outside.note,
+		Real:    func() { w.run.fail(&failure{kind: realClock, where: callSite()}) },
 		Held:    func(task context.Context, obj any, n int64) { w.run.held(task, obj, n) },
 	}
 	if c.recording {

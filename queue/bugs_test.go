@@ -5,6 +5,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/seed-1e54c410/turnstile/core"
 	"github.com/seed-1e54c410/turnstile/queue"
 )
 
@@ -101,4 +102,36 @@ func TestBugSwift131(t *testing.T) {
 		}
 		equal(t, q.Clear(), 22)
 	})
+}
+
+// A task that was woken for an item was canceled before it ran, or another took the item meanwhile: then it
+// came back with nothing, or the wakeup was gone with it.
+func TestBugPHPAsync240(t *testing.T) {
+	if err := core.Run(t.Context(), func(ctx context.Context) error {
+		q := queue.New[int](2)
+		var got [2]int
+		get := func(i int) func(ctx context.Context) error {
+			return func(ctx context.Context) (err error) {
+				got[i], err = q.Get(ctx)
+				return err
+			}
+		}
+		first, second := core.Start(ctx, get(0)), core.Start(ctx, get(1))
+		fill(t, q, 7)
+		if _, err := q.TryGet(); err != queue.ErrEmpty { // before the first has run
+			t.Errorf("TryGet() = %v", err)
+		}
+		first.Cancel()
+		if err := first.Wait(ctx); err != nil {
+			t.Errorf("first: %v", err)
+		}
+		fill(t, q, 8)
+		if err := second.Wait(ctx); err != nil {
+			t.Errorf("second: %v", err)
+		}
+		equal(t, got[:], 7, 8)
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
 }

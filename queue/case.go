@@ -1,21 +1,24 @@
 package queue
 
-import xsync "github.com/seed-1e54c410/turnstile/sync"
+import (
+	"github.com/seed-1e54c410/turnstile/internal/park"
+	xsync "github.com/seed-1e54c410/turnstile/sync"
+)
 
 // GetCase returns the case of an xsync.Select that gets an item. If it wins without an error, the
 // item is in v. Its error is ErrShutdown, if the queue is shut down and empty.
 func (q *AsyncQueue[T]) GetCase(v *T) xsync.Case {
-	return q.getters.Case(&q.mu, entry[T]{}, q.selectGet, func(e entry[T], err error) {
+	return park.Settling(q.getters.Case(&q.mu, entry[T]{}, q.selectGet, func(e entry[T], err error) {
 		if err == nil {
 			*v = e.v
 		}
-	})
+	}), q.match)
 }
 
 // PutCase returns the case of an xsync.Select that puts v. Its error is ErrShutdown, if the queue is
 // shut down.
 func (q *AsyncQueue[T]) PutCase(v T) xsync.Case {
-	return q.putters.Case(&q.mu, entry[T]{v: v}, q.selectPut, nil)
+	return park.Settling(q.putters.Case(&q.mu, entry[T]{v: v}, q.selectPut, nil), q.match)
 }
 
 // GetCase returns the case of an xsync.Select that gets the first item, see [AsyncQueue.GetCase].
@@ -24,7 +27,7 @@ func (q *AsyncPriorityQueue[T]) GetCase(v *T) xsync.Case { return q.q.GetCase(v)
 // PutCase returns the case of an xsync.Select that puts v, see [AsyncQueue.PutCase].
 func (q *AsyncPriorityQueue[T]) PutCase(v T) xsync.Case { return q.made().PutCase(v) }
 
-// selectGet is takeGet for a Select, which asks for newcomers, too: so it has to let the other side go.
+// selectGet is takeGet for a Select, which asks for newcomers, too.
 func (q *AsyncQueue[T]) selectGet(e *entry[T]) (bool, error) {
 	if q.down && q.len() == 0 {
 		return true, ErrShutdown
@@ -40,13 +43,10 @@ func (q *AsyncQueue[T]) selectPut(e *entry[T]) (bool, error) {
 	return q.selected(e, q.takePut)
 }
 
+// selected calls take, whose caller unlocks the mutex after a panic.
 func (q *AsyncQueue[T]) selected(e *entry[T], take func(*entry[T]) (bool, error)) (bool, error) {
 	if q.heap != nil {
 		defer q.heap.keepLocked()()
 	}
-	done, err := take(e)
-	if done {
-		q.match()
-	}
-	return done, err
+	return take(e)
 }

@@ -12,6 +12,8 @@
 //   - An event.AsyncEventQueue when each of several readers is to get each item, and an event.Watch when
 //     only the latest one counts.
 //   - A stream.FutureStream when the items end with an error, or go through a pipeline.
+//   - An xsync.Select with [AsyncQueue.GetCase] and [AsyncQueue.PutCase] when one waits for several queues, or for a
+//     queue and something else: the items of those that do not win stay where they are.
 //   - A channel when the program selects over several channels of goroutines, or
 //     hands over a single value.
 //
@@ -22,5 +24,6 @@
 //
 // An item that is handed to a getter that waits, and room that is given to a putter, stay with it: a
 // cancel that comes later leaves the call successful. One that comes earlier takes the call out of the
-// queue, and what it would have got goes to the one behind it.
+// queue, and what it would have got goes to the one behind it. Nobody is overtaken at either end, and a put happens
+// before the return of the get that takes its item.
 package queue

@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"github.com/seed-1e54c410/turnstile/core"
+	"github.com/seed-1e54c410/turnstile/event"
 	"github.com/seed-1e54c410/turnstile/internal/check"
+	"github.com/seed-1e54c410/turnstile/lock"
 	xsync "github.com/seed-1e54c410/turnstile/sync"
 )
 
@@ -274,8 +276,36 @@ func TestBugTokio5396(t *testing.T) {
 	})
 }
 
+// late is a ctx that is canceled right after it has been asked for the nth time and has said that it is not.
+type late struct {
+	context.Context
+	n      int
+	cancel func()
+}
+
+func (l *late) Err() error {
+	err := l.Context.Err()
+	if l.n--; l.n == 0 {
+		l.cancel()
+		for range 100 { // whoever is to be told is told now
+			runtime.Gosched()
+		}
+	}
+	return err
+}
+
 // A cancel that came between the look at the state and the wait was not heard.
 func TestBugE2B3629(t *testing.T) {
+	for n := range 6 {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWatched(0)
+			ctx, cancel := context.WithCancel(t.Context())
+			var c calls
+			c.start("waiter", func() error { return w.wait(&late{ctx, n, cancel}) })
+			cancel() // where it has not been asked so often
+			c.want(t, "waiter context canceled")
+		})
+	}
 	for range check.Times(500, 50_000) {
 		w := newWatched(0)
 		ctx, cancel := context.WithCancel(context.Background())
@@ -323,4 +353,49 @@ func onceFails(t *testing.T, fail func()) {
 		time.Sleep(2 * time.Second)
 		c.want(t, "0 <nil>", "1 <nil>", "2 <nil>")
 	})
+}
+
+// A select had one waiter of its task in the queue of a lock, and its other branch waited for that lock, too: it
+// was handed to the first waiter, whom nobody asked any more. A case that has not won is out of the queue.
+func TestBugTokio6450(t *testing.T) {
+	for _, early := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			if err := core.Run(t.Context(), func(ctx context.Context) error {
+				var l lock.AsyncLock
+				var ready event.AsyncEvent
+				if err := l.Acquire(ctx); err != nil {
+					return err
+				}
+				task := core.Start(ctx, func(ctx context.Context) error {
+					i, err := xsync.Select(ctx, l.AcquireCase(), ready.WaitCase(), l.AcquireCase())
+					if i != 1 || err != nil {
+						t.Errorf("case %d has won, %v", i, err)
+					}
+					if err := l.Acquire(ctx); err != nil { // hangs if the case is still in the queue
+						return err
+					}
+					l.Release()
+					return nil
+				})
+				ready.Fire()
+				if early {
+					l.Release() // before the task has run
+				} else if err := core.Sleep(ctx, time.Second); err != nil {
+					return err
+				} else {
+					want(t, l.Stats().Waiting, 1)
+					l.Release()
+				}
+				ctx, cancel := core.WithTimeout(ctx, time.Hour)
+				defer cancel()
+				if err := task.WaitOrCancel(ctx); err != nil {
+					t.Errorf("the second wait: %v", err)
+				}
+				want(t, l.Stats(), lock.Stats{})
+				return nil
+			}); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
 }

@@ -11,7 +11,8 @@ import (
 // Case is one of the things that [Select] waits for. It is made by the type it belongs to, such as
 // lock.AsyncLock.AcquireCase, queue.AsyncQueue.GetCase or core.Future.AwaitCase, and by
 // [WaitQueue.Case] for primitives of your own. A Case is for one Select at a time, and may be used
-// again after it.
+// again after it. A Select that begins to wait for a Case that another one waits for, or that it has
+// been given twice, panics and takes nothing.
 type Case = park.Case
 
 // Select waits until one of the cases can go on, lets it, and returns its number: exactly one of them
@@ -30,7 +31,8 @@ type Case = park.Case
 // A select over futures of calls is not the same: to cancel the one that lost is to cancel a call
 // that may have taken something already. With Select nothing is taken but by the one that wins.
 //
-// Select panics in a callback of a dispatcher, if it has to wait.
+// Select panics in a callback of a dispatcher, if it has to wait, and on a Case that is the zero value or
+// in use.
 func Select(ctx context.Context, cases ...Case) (int, error) {
 	return park.Select(ctx, cases)
 }
@@ -38,7 +40,9 @@ func Select(ctx context.Context, cases ...Case) (int, error) {
 // Case returns the case of a [Select] that does what Wait does: mu is the mutex of the owner, v what
 // the waiter brings, and take says when it may go. If the case wins, done is called with what the waiter
 // carries then and the error of the wait, on the goroutine of the Select and without the mutex;
-// it may be nil. A take function that is asked for a Select must not lock anything.
+// it may be nil. A take function that is asked for a Select must not lock anything, nor let others go in
+// any queue: two that did so for each other's Selects would wait for each other. The owner does it in its own
+// calls, and in done.
 func (q *WaitQueue[V]) Case(mu *sync.Mutex, v V, take func(*V) (bool, error), done func(V, error)) Case {
 	return park.NewCase(&q.q, mu, v, take, done)
 }
@@ -51,7 +55,7 @@ func After(d time.Duration) Case { return park.NewTimerCase(d) }
 func (s *Semaphore) AcquireCase() Case { return s.AcquireNCase(1) }
 
 // AcquireNCase returns the case of a [Select] that takes n permits. Its error is [ErrTooMany], if n is
-// larger than the size. A negative n panics.
+// larger than the size when its turn comes. A negative n panics.
 func (s *Semaphore) AcquireNCase(n int) Case {
 	if n < 0 {
 		panic("xsync: acquire of a negative number of permits")

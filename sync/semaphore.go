@@ -114,20 +114,27 @@ func (s *Semaphore) TryAcquireN(n int) bool {
 	if n < 0 {
 		panic("xsync: acquire of a negative number of permits")
 	}
-	ok := n == 0 || s.take(int64(n), false) || s.tryContended(int64(n))
+	ok := n == 0 || s.try(int64(n))
 	if ok {
 		s.tell(int64(n))
 	}
 	return ok
 }
 
-func (s *Semaphore) tryContended(n int64) bool {
-	if s.state.Load()&contended == 0 {
-		return false
+func (s *Semaphore) try(n int64) bool {
+	for {
+		st := s.state.Load()
+		switch {
+		case st&contended != 0: // which does not say that somebody waits
+			s.lock()
+			defer s.unlock()
+			return s.queue.Len() == 0 && s.take(n, true)
+		case n > st>>1:
+			return false
+		case s.state.CompareAndSwap(st, st-2*n):
+			return true
+		}
 	}
-	s.lock()
-	defer s.unlock()
-	return s.queue.Len() == 0 && s.take(n, true)
 }
 
 // Release is ReleaseN of one permit.
@@ -211,7 +218,7 @@ func (s *Semaphore) next(n *int64) (bool, error) {
 	return s.take(*n, true), nil
 }
 
-// take takes n permits if they are free. Every permit is taken here. Without the lock it
+// take takes n permits if they are free. Every permit is taken here or by try. Without the lock it
 // fails if somebody may wait.
 func (s *Semaphore) take(n int64, locked bool) bool {
 	for {

@@ -83,7 +83,10 @@ func NewTokenBucket(capacity int, fill time.Duration, mode FillMode) *TokenBucke
 	start := time.Now()
 	return newTokenBucket(capacity, fill, mode,
 		func() int64 { return int64(time.Since(start)) },
-		func(d time.Duration, fn func()) func() bool { return time.AfterFunc(d, fn).Stop })
+		func(d time.Duration, fn func()) func() bool {
+			park.Real()
+			return time.AfterFunc(d, fn).Stop
+		})
 }
 
 // NewTokenBucketOn is [NewTokenBucket] with another clock. On that of a dispatcher no tokens come

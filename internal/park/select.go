@@ -213,20 +213,18 @@ func (s *selector) wait(ctx context.Context) error {
 	s.host.Arm(ctx)
 	defer s.host.Disarm()
 	for {
-		if s.state.Load() == won {
-			return nil
-		}
-		err := ctx.Err()
+		err := ctx.Err() // of somebody else's, which may wait, and so use up the wake of a grant
 		if err == nil {
 			err = s.host.Err()
 		}
-		if err != nil {
-			if s.giveUp() {
-				return err
-			}
-			continue // it has won meanwhile
+		switch {
+		case s.state.Load() == won:
+			return nil
+		case err == nil:
+			s.host.Suspend(&s.reason)
+		case s.giveUp():
+			return err
 		}
-		s.host.Suspend(&s.reason)
 	}
 }
 
@@ -243,24 +241,67 @@ type queueCase[V any] struct {
 	v     V
 	take  func(*V) (bool, error)
 	ended func(v V, err error)
+	after func() // see Settling
 
 	gate gate
-	node *node[V]
+	node *node[V] // not nil while a Select uses the case; guarded by mu
 }
+
+// Settling returns c, of which settle is what lets others go who may, on both sides of what c is about,
+// with the mutex of the owner held. It is called when c was granted as a newcomer, and when it has left the
+// queue, instead of a take function that does so itself: that would decide over others while it is asked
+// for one Select, and two such calls could wait for each other. A panic of settle has unlocked the mutex.
+func Settling(c Case, settle func()) Case {
+	c.entry.(interface{ settling(func()) }).settling(settle)
+	return c
+}
+
+func (c *queueCase[V]) settling(settle func()) { c.after = settle }
 
 func (c *queueCase[V]) place() any { return c.queue }
 
 func (c *queueCase[V]) try() (bool, error) {
-	v, done, err := c.queue.Try(c.mu, c.v, c.take)
-	if done && c.ended != nil {
+	q := c.queue
+	c.mu.Lock()
+	q.clean()
+	if q.head != nil {
+		c.mu.Unlock()
+		return false, nil
+	}
+	v := c.v
+	done, err := ask(c.mu, c.take, &v)
+	if !done {
+		c.v = v // it may have been served in part
+		c.mu.Unlock()
+		return false, nil
+	}
+	return c.served(v, err)
+}
+
+// served ends a case that was granted as a newcomer. The mutex is held at the call and free at the return.
+func (c *queueCase[V]) served(v V, err error) (bool, error) {
+	if c.after != nil {
+		c.after()
+	}
+	c.mu.Unlock()
+	if c.ended != nil {
 		c.ended(v, err)
 	}
-	return done, err
+	return true, err
+}
+
+// checkFree unlocks the mutex and panics if another Select uses the case, or this one does already.
+func (c *queueCase[V]) checkFree() {
+	if c.node != nil {
+		c.mu.Unlock()
+		panic("xsync: Case in two Selects, or twice in one")
+	}
 }
 
 func (c *queueCase[V]) join(s *selector, at int) (bool, error) {
 	q := c.queue
 	c.mu.Lock()
+	c.checkFree()
 	q.clean()
 	if q.head == nil {
 		if s.claim() != isMine { // something else was granted
@@ -271,11 +312,7 @@ func (c *queueCase[V]) join(s *selector, at int) (bool, error) {
 		done, err := askFor(s, c.mu, c.take, &v)
 		if done {
 			s.win(at)
-			c.mu.Unlock()
-			if c.ended != nil {
-				c.ended(v, err)
-			}
-			return true, err
+			return c.served(v, err)
 		}
 		s.unclaim()
 		c.v = v // it may have been served in part
@@ -309,31 +346,37 @@ func askFor[V any](s *selector, mu *sync.Mutex, take func(*V) (bool, error), v *
 }
 
 func (c *queueCase[V]) leave() {
+	q := c.queue
+	c.mu.Lock()
 	n := c.node
 	if n == nil {
+		c.mu.Unlock()
 		return
 	}
 	c.node = nil
-	q := c.queue
-	c.mu.Lock()
-	first := false
+	// Whoever has taken it out already as one that has won something else may have left those behind it
+	// where they were.
+	first := n.done || q.head == n
 	if !n.done {
-		first = q.head == n
 		q.unlink(n)
 	}
 	c.v = n.v
 	n.gate = nil
 	q.put(n)
-	if first && c.take != nil {
+	switch {
+	case !first:
+	case c.after != nil:
+		c.after()
+	case c.take != nil:
 		q.settle(c.mu, c.take)
 	}
 	c.mu.Unlock()
 }
 
 func (c *queueCase[V]) result() error {
+	c.mu.Lock()
 	n := c.node
 	c.node = nil
-	c.mu.Lock()
 	v, err := n.v, n.err
 	n.gate = nil
 	c.queue.put(n)

@@ -63,6 +63,8 @@ type G struct {
 
 	// Witness hears of what is taken and given back by the goroutine, see [Took]. It may be nil.
 	Witness func(task context.Context, obj any, n int64)
+	// Real hears of waits for the clock of package time, see [Real]. It may be nil.
+	Real func()
 
 	id uintptr
 }
@@ -126,12 +128,53 @@ func Current() *G {
 func Self() Host {
 	g := Current()
 	if g == nil {
+		if bars.Load() != 0 && barred() {
+			panic("core: wait outside of the tasks of a simulation, which stands still meanwhile: wait in a task, or use proptest.Bubble")
+		}
 		return nil
 	}
 	if g.Host == nil {
 		panic("core: wait inside a dispatcher callback")
 	}
 	return g.Host
+}
+
+// bars counts the goroutines that must not be blocked, and bar says which those are.
+var (
+	bars atomic.Int32
+	bar  struct {
+		mu sync.Mutex
+		of map[uintptr]int // how often
+	}
+)
+
+// Bar makes [Self] panic on the calling goroutine, until undo is called on it: it is the one that would turn the loop
+// on which all that it could wait for happens. What need not wait works.
+func Bar() (undo func()) {
+	id := gid.Current()
+	add := func(n int) {
+		bar.mu.Lock()
+		defer bar.mu.Unlock()
+		if bar.of == nil {
+			bar.of = map[uintptr]int{}
+		}
+		bar.of[id] += n
+		if bar.of[id] == 0 {
+			delete(bar.of, id)
+		}
+	}
+	add(1)
+	bars.Add(1)
+	return func() {
+		bars.Add(-1)
+		add(-1)
+	}
+}
+
+func barred() bool {
+	bar.mu.Lock()
+	defer bar.mu.Unlock()
+	return bar.of[gid.Current()] > 0
 }
 
 // Running returns the task that the caller runs in, nil if there is none.
@@ -167,6 +210,14 @@ func Took(obj any, n int64) {
 		task = g.Host.Context()
 	}
 	g.Witness(task, obj, n)
+}
+
+// Real tells the simulation that the caller runs in, if there is one, that it is about to wait for the clock of
+// package time, which no simulation moves.
+func Real() {
+	if g := Current(); g != nil && g.Real != nil {
+		g.Real()
+	}
 }
 
 // Failed returns err, with which a wait fails at once because its ctx is done at the

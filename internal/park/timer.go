@@ -35,6 +35,7 @@ func (c *timerCase) try() (bool, error) { return c.d <= 0, nil }
 
 func (c *timerCase) join(s *selector, at int) (bool, error) {
 	c.lock.Lock()
+	c.checkFree()
 	c.due = false
 	c.round++
 	round := c.round

@@ -169,6 +169,8 @@ type Sim struct {
 	// Foreign hears that a goroutine that is not on the loop gives it something. It is called on
 	// that goroutine.
 	Foreign func()
+	// Real hears that the running task is about to wait for the clock of package time.
+	Real func()
 	// Held hears that the running task, nil for a callback, has taken n of obj, which is a lock or the
 	// like, or has given back -n of it. Only once park.Observe has been called.
 	Held func(task context.Context, obj any, n int64)
