@@ -19,6 +19,9 @@ type TB = rapid.TB
 // case that fails is shrunk and reported, and stored in testdata/rapid, from where
 // the next run of the test takes it first. A property that starts no task in any case fails, too.
 //
+// Without options only the schedule is drawn. Give [Cancels], unless the tasks cannot be canceled: most
+// bugs of asynchronous code need a cancel at the wrong moment.
+//
 // A property holds if prop returns, all that it has claimed by [P.Always] and [P.Finally] is so, and none of
 // the faults of the package comment comes up. The values of prop must be all it depends on: no
 // randomness, no map order, no clock, nothing left from the case before.
@@ -87,7 +90,9 @@ type check struct {
 // rounds is how often rapid is to run its number of cases, which is 100 unless somebody has set the flag.
 func (c *check) rounds() int {
 	checks, seed := flag.Lookup("rapid.checks"), flag.Lookup("rapid.seed")
-	if c.exhaustive || checks.Value.String() != "100" || seed.Value.String() != "0" {
+	given := checks.Value.String() != "100"
+	flag.Visit(func(f *flag.Flag) { given = given || f == checks })
+	if c.exhaustive || given || seed.Value.String() != "0" {
 		return 1 // with a seed, the next round would be the same
 	}
 	return (c.cases + 99) / 100
