@@ -61,7 +61,7 @@ func (c *config) contradiction() string {
 }
 
 // Cases sets how many cases are run, in rounds of 100. The default is 1000. The flag -rapid.checks
-// counts instead, if it is given, and so does the environment variable RAPID_CHECKS; with
+// counts instead, if it is given and not 100, and so does the environment variable RAPID_CHECKS; with
 // -rapid.seed there is one round, and with -short a round has 20 cases.
 func Cases(n int) Option {
 	if n < 1 {
