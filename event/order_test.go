@@ -15,7 +15,7 @@ import (
 func TestBugGo13086(t *testing.T) {
 	var s event.AsyncSignal
 	var o tasks.Order
-	rounds := check.Times(100, 10000)
+	rounds := check.Many(100, 10000)
 	left := 100
 	if err := o.Contend(100, func(ctx context.Context, rnd *rand.Rand) error {
 		for range rounds {
@@ -76,7 +76,7 @@ func TestGatesInOrder(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var o tasks.Order
-			if err := o.Gate(100, check.Times(100, 10_000), gate.waiting, gate.wait, gate.open); err != nil {
+			if err := o.Gate(100, check.Many(100, 10_000), gate.waiting, gate.wait, gate.open); err != nil {
 				t.Fatal(err)
 			}
 			t.Logf("%d waited, %d gave up, %d were overtaken", o.Waited, o.Canceled, o.Overtaken)

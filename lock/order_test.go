@@ -14,7 +14,7 @@ import (
 // inOrder lets 100 tasks contend, and asserts that nobody was overtaken.
 func inOrder(t *testing.T, o *tasks.Order, body func(ctx context.Context, rnd *rand.Rand) error) {
 	t.Helper()
-	rounds := check.Times(100, 10000)
+	rounds := check.Many(100, 10000)
 	if err := o.Contend(100, func(ctx context.Context, rnd *rand.Rand) error {
 		for range rounds {
 			if err := body(ctx, rnd); err != nil {

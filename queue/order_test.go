@@ -20,7 +20,7 @@ func TestBugGo13086(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var puts, gets tasks.Order
-			rounds := check.Times(100, 10000)
+			rounds := check.Many(100, 10000)
 			side, alive := 0, 100
 			if err := puts.Contend(100, func(ctx context.Context, rnd *rand.Rand) error {
 				side++
@@ -95,7 +95,7 @@ func TestEqualsInOrder(t *testing.T) {
 	type item struct{ urgency, number int }
 	q := queue.NewPriority(20, func(a, b item) int { return cmp.Compare(a.urgency, b.urgency) })
 	var o tasks.Order
-	rounds := check.Times(100, 10000)
+	rounds := check.Many(100, 10000)
 	var last [2][4]int // of those who had to wait, who go on later than others who come meanwhile, and of the others
 	number, got, overtaken, side, alive := 0, 0, 0, 0, 100
 	check := func(ctx context.Context, waited int, v item) {

@@ -64,7 +64,7 @@ func TestGatesInOrder(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var o tasks.Order
-			if err := o.Gate(contenders, check.Times(100, 10_000), gate.waiting, gate.wait, gate.open); err != nil {
+			if err := o.Gate(contenders, check.Many(100, 10_000), gate.waiting, gate.wait, gate.open); err != nil {
 				t.Fatal(err)
 			}
 			t.Logf("%d waited, %d gave up, %d were overtaken", o.Waited, o.Canceled, o.Overtaken)
@@ -77,7 +77,7 @@ func TestOnceInOrder(t *testing.T) {
 	var once xsync.Once[int]
 	var o tasks.Order
 	failed := errors.New("failed")
-	turns := check.Times(100, 10_000)
+	turns := check.Many(100, 10_000)
 	if err := o.Contend(contenders, func(ctx context.Context, rnd *rand.Rand) error {
 		for range turns {
 			_ = o.Call(ctx, once.Stats().Waiting, func(ctx context.Context) error {
@@ -138,7 +138,7 @@ func TestSelectInOrder(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var o tasks.Order
 			var signal event.AsyncSignal
-			turns := check.Times(100, 10_000)
+			turns := check.Many(100, 10_000)
 			selected := 0
 			if err := o.Contend(contenders, func(ctx context.Context, rnd *rand.Rand) error {
 				for range turns {

@@ -137,7 +137,7 @@ func TestStressNobodyIsOvertaken(t *testing.T) {
 	cancels := make(chan func(), 64)
 	for i := range 100 {
 		r.Go(fmt.Sprint(i), func(own context.Context) {
-			for j := range check.Times(100, 10_000) {
+			for j := range check.Many(100, 10_000) {
 				ctx, cancel := context.WithCancel(own)
 				if j%3 == 0 {
 					select {
