@@ -23,7 +23,7 @@ func TestStressOfStages(t *testing.T) {
 			continue // waits for real time
 		}
 		t.Run(name, func(t *testing.T) {
-			for round := range check.Times(20, 2000) {
+			for round := range check.Times(20, 400) {
 				rnd := rand.New(rand.NewPCG(uint64(round), 7))
 				k, n := rnd.IntN(40), 1+rnd.IntN(4)
 				var running atomic.Int32

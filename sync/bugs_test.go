@@ -306,7 +306,7 @@ func TestBugE2B3629(t *testing.T) {
 			c.want(t, "waiter context canceled")
 		})
 	}
-	for range check.Times(500, 50_000) {
+	for range check.Times(500, 10_000) {
 		w := newWatched(0)
 		ctx, cancel := context.WithCancel(context.Background())
 		var wg sync.WaitGroup

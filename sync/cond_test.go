@@ -121,7 +121,7 @@ func TestCondStress(t *testing.T) {
 				free--
 				return nil
 			}
-			load(t, runner(), 40, check.Times(60, 2000), func(ctx context.Context, _, _ int) {
+			load(t, runner(), 40, check.Times(60, 600), func(ctx context.Context, _, _ int) {
 				if err := acquire(ctx); err != nil {
 					wantErr(t, "Wait", err, ctx.Err())
 					return

@@ -164,7 +164,7 @@ func TestOnceStress(t *testing.T) {
 	for name, runner := range runners() {
 		t.Run(name, func(t *testing.T) {
 			const participants = 40
-			ops := check.Times(30, 1000)
+			ops := check.Times(30, 300)
 			onces := make([]xsync.Once[*int], ops)
 			var running, tries, made counter
 			load(t, runner(), participants, ops, func(ctx context.Context, i, j int) {

@@ -85,7 +85,7 @@ func TestSelectMixedStress(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			m := &mixed{sem: xsync.NewSemaphore(4)}
 			m.queues = [2]*queue.AsyncQueue[int]{queue.New[int](1), queue.New[int](1)}
-			load(t, runner(), 30, check.Times(60, 3000), func(ctx context.Context, i, j int) {
+			load(t, runner(), 30, check.Times(60, 800), func(ctx context.Context, i, j int) {
 				r := rand.New(rand.NewPCG(uint64(i), uint64(j)))
 				sure := []branch{m.permits(1 + r.IntN(4)), m.write(), m.read(), m.read()}[r.IntN(4)]
 				all := []branch{sure, m.put(i % 2), m.get((i + j) % 2), m.permits(1 + r.IntN(4))}

@@ -128,7 +128,7 @@ func TestSemaphoreStress(t *testing.T) {
 	for name, runner := range runners() {
 		t.Run(name, func(t *testing.T) {
 			outer, inner := xsync.NewSemaphore(1), xsync.NewSemaphore(1)
-			s := check.Stress{Runner: runner(), N: 60, Ops: check.Times(40, 3000)}
+			s := check.Stress{Runner: runner(), N: 60, Ops: check.Times(40, 800)}
 			if err := s.Lock(outer, inner); err != nil {
 				t.Fatal(err)
 			}
@@ -146,7 +146,7 @@ func TestSemaphoreStressWeighted(t *testing.T) {
 			const size = 5
 			s := xsync.NewSemaphore(size)
 			var held counter
-			load(t, runner(), 60, check.Times(60, 3000), func(ctx context.Context, i, j int) {
+			load(t, runner(), 60, check.Times(60, 800), func(ctx context.Context, i, j int) {
 				n := (i + j) % (size + 2)
 				switch {
 				case j%16 == 15:
@@ -391,7 +391,7 @@ func TestSemaphoreMemoryOrder(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range 4 {
 		wg.Go(func() {
-			for range check.Times(200, 20000) {
+			for range check.Times(200, 5000) {
 				if i%2 == 0 || !s.TryAcquire() {
 					_ = s.Acquire(context.Background())
 				}
@@ -401,7 +401,7 @@ func TestSemaphoreMemoryOrder(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if shared != 4*check.Times(200, 20000) {
+	if shared != 4*check.Times(200, 5000) {
 		t.Errorf("%d increments", shared)
 	}
 }

@@ -296,7 +296,7 @@ func TestNobodyIsOvertaken(t *testing.T) {
 				var all []*core.Task
 				for i := range contenders {
 					all = append(all, core.Start(ctx, func(ctx context.Context) error {
-						for j := range check.Times(200, 10_000) {
+						for j := range check.Many(200, 10_000) {
 							var own context.Context
 							own, cancels[i] = core.WithCancel(ctx)
 							if n := 1 + (i+j)%4; l.take(own, i, n, impl.call) == nil {

@@ -431,7 +431,7 @@ func TestTokenBucketStress(t *testing.T) {
 			const capacity = 8
 			b := xsync.NewTokenBucket(capacity, 0, xsync.Continuous)
 			var taken, given counter
-			load(t, runner(), 40, check.Times(60, 2000), func(ctx context.Context, i, j int) {
+			load(t, runner(), 40, check.Times(60, 600), func(ctx context.Context, i, j int) {
 				n := 1 + (i+j)%3
 				if err := b.Consume(ctx, n); err != nil {
 					wantErr(t, "Consume", err, ctx.Err())

@@ -107,7 +107,7 @@ func TestWaitGroupStress(t *testing.T) {
 	for name, runner := range runners() {
 		t.Run(name, func(t *testing.T) {
 			var g xsync.WaitGroup
-			load(t, runner(), 60, check.Times(60, 3000), func(ctx context.Context, i, _ int) {
+			load(t, runner(), 60, check.Times(60, 800), func(ctx context.Context, i, _ int) {
 				if i%2 == 0 {
 					g.Add(2)
 					_ = core.Yield(context.Background())
