@@ -58,7 +58,7 @@ func TestBlocked(t *testing.T) {
 		}},
 		"Mutex": {"sync.(*Mutex).Lock", func(context.Context) error {
 			mu.Lock()
-			time.AfterFunc(proptest.Patient+2*long, mu.Unlock)
+			time.AfterFunc(proptest.Patient+25*long, mu.Unlock) // behind the look that comes after a second
 			mu.Lock()
 			defer mu.Unlock()
 			return nil

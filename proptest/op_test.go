@@ -71,7 +71,7 @@ func TestHistory(t *testing.T) {
 			t.Errorf("failed: %v, not %v:\n%s", r.Failed(), fails, r.Output())
 		}
 	}
-	if runs < 100 {
+	if runs < 20 {
 		t.Errorf("%d runs", runs)
 	}
 }

@@ -415,6 +415,7 @@ func TestReplayStored(t *testing.T) {
 // Nothing is recorded before a case has failed, and every case from then on.
 func TestRecording(t *testing.T) {
 	t.Setenv("TURNSTILE_REPORTS", "off")
+	defer patiently(t)()
 	cases, failed, early, late := 0, false, 0, 0
 	check.Record(t.Name(), func(r *check.Recorder) {
 		proptest.Check(r, func(p *proptest.P) {
