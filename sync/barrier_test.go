@@ -23,14 +23,10 @@ func barriers() check.Law[*xsync.Barrier] {
 			return check.System{
 				Call: func(ctx context.Context, _ check.Op) string {
 					arrival, err := b.Wait(ctx)
-					switch err {
-					case nil:
-						return fmt.Sprint(arrival)
-					case context.Canceled:
-						// Of two that are canceled at once either, or both, may say so.
-						return text(xsync.ErrBroken)
+					if err != nil {
+						return text(err)
 					}
-					return text(err)
+					return fmt.Sprint(arrival)
 				},
 				Now: func(op check.Op) string {
 					if op.Name == "reset" {
@@ -76,7 +72,7 @@ func (m *barrierModel) Call(op check.Op) {
 func (m *barrierModel) Cancel(id int) {
 	if i := slices.Index(m.queue, id); i >= 0 {
 		m.queue = slices.Delete(m.queue, i, i+1)
-		m.End(id, text(xsync.ErrBroken))
+		m.End(id, text(context.Canceled))
 		m.Now(check.Op{Name: "break"})
 	}
 }
