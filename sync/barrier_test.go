@@ -22,11 +22,16 @@ func barriers() check.Law[*xsync.Barrier] {
 		System: func(b *xsync.Barrier) check.System {
 			return check.System{
 				Call: func(ctx context.Context, _ check.Op) string {
+					done := ctx.Err() != nil
 					arrival, err := b.Wait(ctx)
-					if err != nil {
-						return text(err)
+					switch {
+					case err == nil:
+						return fmt.Sprint(arrival)
+					case err == context.Canceled && !done:
+						// Of two that are canceled at once either, or both, may say so.
+						return text(xsync.ErrBroken)
 					}
-					return fmt.Sprint(arrival)
+					return text(err)
 				},
 				Now: func(op check.Op) string {
 					if op.Name == "reset" {
@@ -72,7 +77,7 @@ func (m *barrierModel) Call(op check.Op) {
 func (m *barrierModel) Cancel(id int) {
 	if i := slices.Index(m.queue, id); i >= 0 {
 		m.queue = slices.Delete(m.queue, i, i+1)
-		m.End(id, text(context.Canceled))
+		m.End(id, text(xsync.ErrBroken))
 		m.Now(check.Op{Name: "break"})
 	}
 }
