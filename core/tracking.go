@@ -399,12 +399,8 @@ func (tr *tracking) unlink(i *tracked) {
 	i.pending, i.next, i.prev = false, nil, nil
 }
 
-// module is what the names of all functions of this module begin with, and inCore those of this
-// package.
-const (
-	module = "github.com/seed-1e54c410/turnstile/"
-	inCore = module + "core."
-)
+// inCore is what the names of the functions of this package begin with.
+const inCore = "github.com/seed-1e54c410/turnstile/core."
 
 // outside returns the innermost place of a stack that is not in this package, or the outermost one,
 // and its program counter. Each counter is looked up once. The mutex is held.
@@ -430,31 +426,16 @@ func placeAt(pc uintptr) Place {
 	return Place{f.Function, f.File, f.Line}
 }
 
-// describeWait tells in which call a task waits: the outermost of this module on the way up to a
-// function that is not, and where that calls it. If the whole task is of this module, it is the
-// outermost above the functions of this package that run it.
+// describeWait tells in which call a task waits, where that is made, and for which future.
 func describeWait(stack []uintptr, target *site) string {
-	var call, at string
-	for frames, more := runtime.CallersFrames(stack), true; more; {
-		var f runtime.Frame
-		f, more = frames.Next()
-		within, ours := strings.CutPrefix(f.Function, module)
-		pkg, _, _ := strings.Cut(within, ".")
-		if !ours || strings.HasSuffix(pkg, "_test") {
-			at = " at " + Place{f.Function, f.File, f.Line}.String()
-			break
-		}
-		if pkg == "core" && call != "" && !strings.HasPrefix(call, "core.") {
-			break
-		}
-		if !strings.HasPrefix(pkg, "internal/") {
-			call = within[strings.LastIndexByte(within, '/')+1:]
-		}
+	text, place := park.Site(stack)
+	if place != "" {
+		text += " at " + place
 	}
 	if target != nil {
-		at += ", for the future made at " + target.Place.String()
+		text += ", for the future made at " + target.Place.String()
 	}
-	return call + at
+	return text
 }
 
 // inBubble reports whether the calling goroutine is in a bubble of testing/synctest, which the

@@ -14,7 +14,7 @@ func TestMain(m *testing.M) { check.Main(m) }
 func TestBugs(t *testing.T) {
 	for _, b := range broken.Bugs() {
 		t.Run(b.Number+" "+b.Name, func(t *testing.T) {
-			for i := range check.Many(3, 20) {
+			for i := range check.Many(1, 20) {
 				f := b.Search(broken.Seed(i))
 				switch {
 				case !f.Found:

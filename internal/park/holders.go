@@ -3,7 +3,6 @@ package park
 import (
 	"fmt"
 	"iter"
-	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -236,30 +235,4 @@ func (q *Queue[V]) Waiters() iter.Seq2[Caller, V] {
 			}
 		}
 	}
-}
-
-// module is what the names of all functions of this module begin with.
-const module = "github.com/seed-1e54c410/turnstile/"
-
-// site tells which call of this module the caller is in, the outermost below a function that is not of this
-// module, and where that makes it. In a task that consists of nothing but the call there is no such place.
-func site() (call, place string) {
-	var stack [32]uintptr
-	frames := runtime.CallersFrames(stack[:runtime.Callers(3, stack[:])])
-	for more := true; more; {
-		var f runtime.Frame
-		f, more = frames.Next()
-		within, ours := strings.CutPrefix(f.Function, module)
-		pkg, _, _ := strings.Cut(within, ".")
-		if !ours || strings.HasSuffix(pkg, "_test") {
-			return call, fmt.Sprintf("%s (%s:%d)", f.Function, f.File, f.Line)
-		}
-		if pkg == "core" && call != "" && !strings.HasPrefix(call, "core.") {
-			break
-		}
-		if !strings.HasPrefix(pkg, "internal/") {
-			call = within[strings.LastIndexByte(within, '/')+1:]
-		}
-	}
-	return call, ""
 }
