@@ -28,6 +28,23 @@ type TB = rapid.TB
 func Check(t TB, prop func(p *P), opts ...Option) {
 	t.Helper()
 	c := newCheck(t, prop, opts)
+	c.within(t, func() {
+		for range c.rounds() {
+			rapid.Check(t, c.property)
+		}
+	})
+	if !c.started {
+		t.Errorf("proptest: no case has started a task with P.Go, so nothing was checked")
+	}
+	if c.exhaustive {
+		t.Log(c.summary())
+	}
+}
+
+// within runs the cases in what they need around them, and reports the one that has failed and what they have
+// left behind.
+func (c *check) within(t TB, cases func()) {
+	t.Helper()
 	stop := park.Observe()
 	defer c.sample()()
 	left := c.watchLeaks()
@@ -36,16 +53,8 @@ func Check(t TB, prop func(p *P), opts ...Option) {
 		stop()
 		c.report(t) // also while t.FailNow of rapid ends the test
 	}()
-	for range c.rounds() {
-		rapid.Check(t, c.property)
-	}
+	cases()
 	c.close()
-	if !c.started {
-		t.Errorf("proptest: no case has started a task with P.Go, so nothing was checked")
-	}
-	if c.exhaustive {
-		t.Log(c.summary())
-	}
 	left(t)
 }
 

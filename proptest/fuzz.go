@@ -4,8 +4,6 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
-
-	"github.com/seed-1e54c410/turnstile/internal/park"
 )
 
 // MakeFuzz makes a fuzz target of a property, for [testing.F.Fuzz]:
@@ -23,17 +21,7 @@ func MakeFuzz(prop func(p *P), opts ...Option) func(*testing.T, []byte) {
 		t.Helper()
 		c := newCheck(t, prop, opts)
 		c.fuzzed = true
-		stop := park.Observe()
-		defer c.sample()()
-		left := c.watchLeaks()
-		defer func() {
-			c.close()
-			stop()
-			c.report(t)
-		}()
-		rapid.MakeFuzz(c.twice)(t, input)
-		c.close()
-		left(t)
+		c.within(t, func() { rapid.MakeFuzz(c.twice)(t, input) })
 	}
 }
 
