@@ -29,6 +29,7 @@ func Check(t TB, prop func(p *P), opts ...Option) {
 	t.Helper()
 	c := newCheck(t, prop, opts)
 	c.within(t, func() {
+		t.Helper()
 		for range c.rounds() {
 			rapid.Check(t, c.property)
 		}

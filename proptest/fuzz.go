@@ -21,7 +21,10 @@ func MakeFuzz(prop func(p *P), opts ...Option) func(*testing.T, []byte) {
 		t.Helper()
 		c := newCheck(t, prop, opts)
 		c.fuzzed = true
-		c.within(t, func() { rapid.MakeFuzz(c.twice)(t, input) })
+		c.within(t, func() {
+			t.Helper()
+			rapid.MakeFuzz(c.twice)(t, input)
+		})
 	}
 }
 
