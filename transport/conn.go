@@ -4,8 +4,10 @@ import (
 	"context"
 	"io"
 	"net"
+	"strings"
 	"time"
 
+	"github.com/seed-1e54c410/turnstile/dispatch"
 	"github.com/seed-1e54c410/turnstile/internal/park"
 )
 
@@ -25,7 +27,18 @@ import (
 type Conn struct {
 	sock          sock
 	network       string
-	local, remote *net.TCPAddr
+	local, remote net.Addr
+}
+
+// newConn returns the connection of fd. With pending set a connect is under way. After an error fd is
+// closed.
+func newConn(d *dispatch.Dispatcher, fd int, network string, pending bool) (*Conn, error) {
+	c := &Conn{network: network}
+	c.sock.glued = strings.HasPrefix(network, "tcp")
+	if err := c.sock.attach(d, fd, pending); err != nil {
+		return nil, err
+	}
+	return c, nil
 }
 
 // Read waits until there is something to read, and reads up to len(p) bytes. It returns io.EOF when
@@ -46,7 +59,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 // many bytes were. A Write after the peer has reset the connection is an error. A ctx that was
 // derived in the task does not end it: see [Conn.With].
 func (c *Conn) Write(p []byte) (int, error) {
-	o := op{buf: p}
+	o := op{verb: writing, buf: p}
 	err := c.sock.wr.call(ownCtx, &o)
 	return o.n, c.wrap("write", err)
 }
@@ -68,10 +81,10 @@ func (c *Conn) CloseWrite() error {
 	return c.wrap("close", c.sock.wr.do(func(fd int) error { return sysShutdown(fd, true) }))
 }
 
-// LocalAddr returns the local address, a *net.TCPAddr, after Close too.
+// LocalAddr returns the local address, after Close too.
 func (c *Conn) LocalAddr() net.Addr { return c.local }
 
-// RemoteAddr returns the address of the peer, a *net.TCPAddr, after Close too.
+// RemoteAddr returns the address of the peer, after Close too.
 func (c *Conn) RemoteAddr() net.Addr { return c.remote }
 
 // SetDeadline sets the time, on the clock of the dispatcher, at which calls of Read and Write fail
@@ -113,7 +126,7 @@ func (v *view) Write(p []byte) (int, error) {
 	if err := v.ctx.Err(); err != nil {
 		return 0, v.wrap("write", park.Failed(err))
 	}
-	o := op{buf: p}
+	o := op{verb: writing, buf: p}
 	err := v.sock.wr.call(v.ctx, &o)
 	return o.n, v.wrap("write", err)
 }

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 
 	"github.com/seed-1e54c410/turnstile/dispatch"
+	"github.com/seed-1e54c410/turnstile/internal/poll"
 )
 
 // Dial connects to addr, "host:port", and waits until the connection is established. It is on the
@@ -45,29 +46,52 @@ func Dial(ctx context.Context, network, addr string) (*Conn, error) {
 
 func dial(ctx context.Context, d *dispatch.Dispatcher, network string, to netip.AddrPort) (*Conn, error) {
 	for tries := 0; ; tries++ {
-		fd, err := sysConnect(to)
+		fd, err := sysSocket(to)
 		if err != nil {
 			return nil, err
 		}
-		c := &Conn{network: network}
-		if err := c.sock.attach(d, fd, reading, connecting); err != nil {
+		c, err := connect(ctx, d, fd, network, to)
+		if err != nil {
 			return nil, err
 		}
-		if err := c.sock.wr.call(ctx, new(op)); err != nil {
-			_ = c.sock.close()
-			return nil, err
-		}
-		c.sock.wr.do(func(fd int) error {
-			c.sock.wr.kind, c.sock.wr.seen = writing, 0
-			c.local, c.remote = sysLocalAddr(fd), sysPeerAddr(fd)
-			return nil
-		})
 		// A port that the system picks for us may be the one we dial, if nobody listens there. TCP
 		// allows both ends to connect at the same time, and so a socket to itself.
-		if tries < 2 && c.local != nil && c.remote != nil && c.local.AddrPort() == c.remote.AddrPort() {
+		if tries < 2 && c.local != nil && c.remote != nil && c.local.String() == c.remote.String() {
 			_ = c.sock.close()
 			continue
 		}
 		return c, nil
 	}
+}
+
+// connect connects the socket fd, which is closed after an error.
+func connect(ctx context.Context, d *dispatch.Dispatcher, fd int, network string, to netip.AddrPort) (*Conn, error) {
+	x := newExtra()
+	defer x.free()
+	x.sys.Kind, x.sys.FD = poll.OpConnect, fd
+	if err := x.sys.Addr.SetIP(to); err != nil {
+		_ = sysClose(fd)
+		return nil, err
+	}
+	over := sysTry(&x.sys)
+	if over && x.sys.Err != nil {
+		_ = sysClose(fd)
+		return nil, x.sys.Err
+	}
+	c, err := newConn(d, fd, network, !over)
+	if err != nil {
+		return nil, err
+	}
+	if !over {
+		if err := c.sock.wr.call(ctx, &op{verb: connecting, x: x}); err != nil {
+			_ = c.sock.close()
+			return nil, err
+		}
+	}
+	_ = c.sock.wr.do(func(fd int) error {
+		c.sock.wr.seen = 0
+		c.local, c.remote = sysLocalAddr(network, fd), sysPeerAddr(network, fd)
+		return nil
+	})
+	return c, nil
 }

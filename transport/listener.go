@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/seed-1e54c410/turnstile/internal/park"
+	"github.com/seed-1e54c410/turnstile/internal/poll"
 )
 
 // Listener accepts TCP connections. It is made by [Listen]. It is a [net.Listener], and safe for
@@ -14,7 +15,7 @@ import (
 type Listener struct {
 	sock    sock
 	network string
-	local   *net.TCPAddr
+	local   net.Addr
 }
 
 // Listen listens on addr, "host:port", on the dispatcher of ctx. The network is "tcp",
@@ -52,10 +53,10 @@ func listen(ctx context.Context, network, addr string) (*Listener, error) {
 		return nil, err
 	}
 	l := &Listener{network: network}
-	if err := l.sock.attach(d, fd, accepting, writing); err != nil {
+	if err := l.sock.attach(d, fd, false); err != nil {
 		return nil, err
 	}
-	l.local = sysLocalAddr(fd)
+	l.local = sysLocalAddr(network, fd)
 	return l, nil
 }
 
@@ -83,14 +84,19 @@ func (l *Listener) Accept() (net.Conn, error) {
 }
 
 func (l *Listener) accept(ctx context.Context) (*Conn, error) {
-	var o op
+	x := newExtra()
+	defer x.free()
+	x.sys.Kind = poll.OpAccept
+	o := op{verb: accepting, x: x}
 	if err := l.sock.rd.call(ctx, &o); err != nil {
 		return nil, l.wrap("accept", err)
 	}
-	c := &Conn{network: l.network, local: sysLocalAddr(o.n), remote: o.peer}
-	if err := c.sock.attach(l.sock.d, o.n, reading, writing); err != nil {
+	sysAccepted(o.n)
+	c, err := newConn(l.sock.d, o.n, l.network, false)
+	if err != nil {
 		return nil, l.wrap("accept", err)
 	}
+	c.local, c.remote = sysLocalAddr(l.network, o.n), netAddr(l.network, &x.sys.Addr)
 	return c, nil
 }
 

@@ -14,9 +14,12 @@ import (
 // know, which saves its book-keeping and keeps its monitor from taking the P away. The calls are
 // those for sockets, which leave out what the kernel does for files.
 
-func sysRead(fd int, p []byte) (int, error) {
+func sysRead(fd int, p []byte) (int, error)     { return rawRead(unix.SYS_RECVFROM, fd, p) }
+func sysReadFile(fd int, p []byte) (int, error) { return rawRead(unix.SYS_READ, fd, p) }
+
+func rawRead(trap uintptr, fd int, p []byte) (int, error) {
 	for {
-		n, _, errno := syscall.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), 0, 0, 0)
+		n, _, errno := syscall.RawSyscall6(trap, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), 0, 0, 0)
 		switch errno {
 		case 0:
 			return int(n), nil
@@ -29,9 +32,13 @@ func sysRead(fd int, p []byte) (int, error) {
 	}
 }
 
-func sysWrite(fd int, p []byte) (int, error) {
+func sysWrite(fd int, p []byte) (int, error)     { return rawWrite(unix.SYS_SENDTO, fd, p) }
+func sysWriteFile(fd int, p []byte) (int, error) { return rawWrite(unix.SYS_WRITE, fd, p) }
+
+func rawWrite(trap uintptr, fd int, p []byte) (int, error) {
 	for {
-		n, _, errno := syscall.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), unix.MSG_NOSIGNAL, 0, 0)
+		// The fourth argument is that of sendto.
+		n, _, errno := syscall.RawSyscall6(trap, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), unix.MSG_NOSIGNAL, 0, 0)
 		switch errno {
 		case 0:
 			return int(n), nil

@@ -39,3 +39,6 @@ func sysWrite(fd int, p []byte) (int, error) {
 		}
 	}
 }
+
+func sysReadFile(fd int, p []byte) (int, error)  { return sysRead(fd, p) }
+func sysWriteFile(fd int, p []byte) (int, error) { return sysWrite(fd, p) }

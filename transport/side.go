@@ -12,6 +12,7 @@ import (
 	"github.com/seed-1e54c410/turnstile/core"
 	"github.com/seed-1e54c410/turnstile/dispatch"
 	"github.com/seed-1e54c410/turnstile/internal/park"
+	"github.com/seed-1e54c410/turnstile/internal/poll"
 )
 
 // side is one direction of a descriptor: a queue of calls and what is known of its
@@ -29,7 +30,7 @@ type side struct {
 	last    regular // the task that waited last
 	fd      int32
 	seen    uint32      // the calls have used up what the first so many edges told
-	kind    kind        // changes once, from connecting to writing, while nobody else knows the side
+	reads   bool        // the direction
 	streak  uint8       // calls since one had to wait
 	shut    bool        // err is set
 	timed   bool        // deadline is set, or has passed
@@ -52,22 +53,46 @@ type side struct {
 	alarmAt  int64           // when it goes off; 0: it does not
 }
 
-// kind is what the calls of a side do.
-type kind uint8
+// verb is what a call does.
+type verb uint8
 
 const (
-	reading kind = iota
-	writing
-	accepting
-	connecting // writing follows
+	reading    verb = iota // up to len(buf) bytes of a stream
+	writing                // all of buf
+	accepting              // a connection; n is its descriptor
+	connecting             // ends a connect that has begun
+	receiving              // one message; peer is who has sent it
+	sending                // one message
+	asking                 // what x.ask does, until it answers that it is done
 )
 
 // op is one call.
 type op struct {
 	s    *side
-	buf  []byte       // read into or written from
-	n    int          // bytes moved so far; accepting: the new descriptor
-	peer *net.TCPAddr // accepting: its peer
+	buf  []byte // read into or written from
+	n    int    // bytes moved so far; accepting: the new descriptor
+	x    *extra // nil for reading and writing
+	verb verb
+}
+
+// extra is what the less frequent calls need besides. It comes from extras.
+type extra struct {
+	sys poll.Op                    // of accepting, connecting, receiving and sending
+	ask func(fd int) (bool, error) // of asking: false if it would wait
+}
+
+var extras = sync.Pool{New: func() any { return new(extra) }}
+
+func newExtra() *extra {
+	x := extras.Get().(*extra)
+	x.sys.Reset()
+	return x
+}
+
+// free gives x back.
+func (x *extra) free() {
+	x.sys.Buf, x.ask = nil, nil
+	extras.Put(x)
 }
 
 // outcome is how a system call ended.
@@ -88,8 +113,8 @@ const maxChunk = 256 << 10
 // its loop have their turn: a peer that never pauses must not keep them from it.
 const maxStreak = 64
 
-func (s *side) init(of *sock, k kind) {
-	s.s, s.fd, s.kind = of, int32(of.fd), k
+func (s *side) init(of *sock, reads bool) {
+	s.s, s.fd, s.reads = of, int32(of.fd), reads
 	s.edges.Store(1) // nothing is known: try
 }
 
@@ -209,8 +234,7 @@ func (s *side) serve(o *op) (bool, error) {
 func (s *side) settleDown(e uint32) (bool, error) {
 	if s.armed != e && !s.s.edges {
 		s.armed = e
-		read := s.kind == reading || s.kind == accepting
-		if err := s.s.reg.Arm(read, !read); err != nil {
+		if err := s.s.reg.Arm(s.reads, !s.reads); err != nil {
 			return true, err
 		}
 	}
@@ -228,29 +252,31 @@ func (s *side) settleDown(e uint32) (bool, error) {
 
 // try makes the system call.
 func (s *side) try(o *op) (outcome, error) {
-	switch s.kind {
+	switch o.verb {
 	case reading:
 		return s.read(o)
 	case writing:
 		return s.write(o)
-	case accepting:
-		fd, peer, err := sysAccept(int(s.fd))
-		if err == errAgain {
-			return again, nil
-		}
-		o.n, o.peer = fd, peer
-		return done, err
-	default:
-		if err := sysConnected(int(s.fd)); err != errAgain {
+	case asking:
+		if ok, err := o.x.ask(int(s.fd)); ok || err != nil {
 			return done, err
 		}
 		return again, nil
 	}
+	x := &o.x.sys
+	x.FD, x.Buf = int(s.fd), o.buf
+	if !sysTry(x) {
+		return again, nil
+	}
+	if o.n = x.N; o.verb == accepting {
+		o.n = x.Accepted
+	}
+	return done, x.Err
 }
 
 func (s *side) read(o *op) (outcome, error) {
 	p := o.buf[:min(len(o.buf), maxChunk)]
-	n, err := sysRead(int(s.fd), p)
+	n, err := s.s.sysRead(p)
 	switch {
 	case err == errAgain:
 		return again, nil
@@ -266,8 +292,9 @@ func (s *side) read(o *op) (outcome, error) {
 	// file descriptor until EAGAIN when using the EPOLLET flag". So the read that would
 	// only say EAGAIN is not made. The exceptions are an end that came with the data, and a read
 	// that urgent data has cut short; an event with hup tells of both. A backend without edges
-	// looks at the state of the descriptor when it is armed.
-	if n < len(p) && !s.hup.Load() {
+	// looks at the state of the descriptor when it is armed. Sockets that are not TCP and pipes have more
+	// exceptions, so they are not glued.
+	if n < len(p) && s.s.glued && !s.hup.Load() {
 		return drained, nil
 	}
 	return done, nil
@@ -297,7 +324,7 @@ func (s *side) write(o *op) (outcome, error) {
 			}
 			p = p[:maxChunk]
 		}
-		n, err := sysWrite(int(s.fd), p)
+		n, err := s.s.sysWrite(p)
 		switch {
 		case err == errAgain:
 			return again, nil

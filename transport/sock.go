@@ -17,15 +17,18 @@ type sock struct {
 	loop   seam.Loop
 	reg    seam.FD
 	edges  bool // the poller has edges, and need not be armed
+	glued  bool // a read that has not filled its buffer has taken all there was
+	file   bool // it is no socket
 }
 
-// attach puts fd on the loop of d. After an error fd is closed.
-func (s *sock) attach(d *dispatch.Dispatcher, fd int, rd, wr kind) error {
+// attach puts fd on the loop of d. With pending set a connect is under way: the first event says that
+// there is something to ask. After an error fd is closed.
+func (s *sock) attach(d *dispatch.Dispatcher, fd int, pending bool) error {
 	s.fd, s.d, s.loop = fd, d, seam.Of(d)
-	s.rd.init(s, rd)
-	s.wr.init(s, wr)
-	if wr == connecting {
-		s.wr.seen = 1 // the first event says that there is something to ask
+	s.rd.init(s, true)
+	s.wr.init(s, false)
+	if pending {
+		s.wr.seen = 1
 	}
 	reg, err := s.loop.Attach(uintptr(fd), s)
 	if err != nil {
@@ -34,6 +37,20 @@ func (s *sock) attach(d *dispatch.Dispatcher, fd int, rd, wr kind) error {
 	}
 	s.reg, s.edges = reg, reg.Edges()
 	return nil
+}
+
+func (s *sock) sysRead(p []byte) (int, error) {
+	if s.file {
+		return sysReadFile(s.fd, p)
+	}
+	return sysRead(s.fd, p)
+}
+
+func (s *sock) sysWrite(p []byte) (int, error) {
+	if s.file {
+		return sysWriteFile(s.fd, p)
+	}
+	return sysWrite(s.fd, p)
 }
 
 // Ready implements seam.Latch.

@@ -18,13 +18,6 @@ func socket(family int) (int, error) {
 	return prepared(fd, err)
 }
 
-func accept(listener int) (int, unix.Sockaddr, error) {
-	syscall.ForkLock.RLock()
-	defer syscall.ForkLock.RUnlock()
-	fd, sa, err := unix.Accept(listener)
-	fd, err = prepared(fd, err)
-	return fd, sa, err
-}
 
 func prepared(fd int, err error) (int, error) {
 	if err != nil {

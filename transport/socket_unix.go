@@ -10,6 +10,8 @@ import (
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/seed-1e54c410/turnstile/internal/poll"
 )
 
 // backlog is how many connections may wait to be accepted. Every system takes its own
@@ -65,9 +67,9 @@ func listenOn(where netip.AddrPort, v6only bool) (int, error) {
 	return fd, nil
 }
 
-// sysConnect begins to connect.
-func sysConnect(to netip.AddrPort) (int, error) {
-	fd, sa, err := newSocket(to)
+// sysSocket makes a socket for a connection to an address.
+func sysSocket(to netip.AddrPort) (int, error) {
+	fd, _, err := newSocket(to)
 	if err != nil {
 		return -1, err
 	}
@@ -75,52 +77,17 @@ func sysConnect(to netip.AddrPort) (int, error) {
 		unix.Close(fd)
 		return -1, err
 	}
-	switch err := unix.Connect(fd, sa); err {
-	case nil, unix.EINPROGRESS, unix.EINTR, unix.EALREADY, unix.EISCONN:
-		return fd, nil // how it went is asked when the poller says so
-	default:
-		unix.Close(fd)
-		return -1, os.NewSyscallError("connect", err)
-	}
+	return fd, nil
 }
 
-// sysConnected tells how a connect went.
-func sysConnected(fd int) error {
-	code, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR)
-	if err != nil {
-		return os.NewSyscallError("getsockopt", err)
-	}
-	if code != 0 {
-		return os.NewSyscallError("connect", unix.Errno(code))
-	}
-	// An event may come for nothing.
-	switch _, err := unix.Getpeername(fd); err {
-	case nil:
-		return nil
-	case unix.ENOTCONN:
-		return errAgain
-	default:
-		return os.NewSyscallError("getpeername", err)
-	}
-}
+// sysTry makes the system call of o, and reports false if that would wait.
+func sysTry(o *poll.Op) bool { return o.Try() }
 
-// sysAccept accepts a connection.
-func sysAccept(listener int) (int, *net.TCPAddr, error) {
-	for {
-		fd, sa, err := accept(listener)
-		switch err {
-		case nil:
-			if !inheritsOptions {
-				// The peer may be gone already, which a read will tell.
-				_ = setOptions(fd)
-			}
-			return fd, tcpAddr(sa), nil
-		case unix.EAGAIN:
-			return -1, nil, errAgain
-		case unix.EINTR, unix.ECONNABORTED: // the next one, please
-		default:
-			return -1, nil, os.NewSyscallError("accept", err)
-		}
+// sysAccepted prepares a TCP connection that has been accepted.
+func sysAccepted(fd int) {
+	if !inheritsOptions {
+		// The peer may be gone already, which a read will tell.
+		_ = setOptions(fd)
 	}
 }
 
@@ -174,32 +141,15 @@ func zoneID(zone string) (uint32, error) {
 }
 
 // sysLocalAddr returns the local address, nil if there is none any more.
-func sysLocalAddr(fd int) *net.TCPAddr {
-	sa, _ := unix.Getsockname(fd)
-	return tcpAddr(sa)
+func sysLocalAddr(network string, fd int) net.Addr {
+	a, _ := poll.LocalAddr(fd)
+	return netAddr(network, &a)
 }
 
 // sysPeerAddr returns the address of the peer, nil if it is gone.
-func sysPeerAddr(fd int) *net.TCPAddr {
-	sa, _ := unix.Getpeername(fd)
-	return tcpAddr(sa)
-}
-
-func tcpAddr(sa unix.Sockaddr) *net.TCPAddr {
-	switch sa := sa.(type) {
-	case *unix.SockaddrInet4:
-		return &net.TCPAddr{IP: sa.Addr[:], Port: sa.Port}
-	case *unix.SockaddrInet6:
-		a := &net.TCPAddr{IP: sa.Addr[:], Port: sa.Port}
-		if sa.ZoneId != 0 {
-			a.Zone = strconv.FormatUint(uint64(sa.ZoneId), 10)
-			if i, err := net.InterfaceByIndex(int(sa.ZoneId)); err == nil {
-				a.Zone = i.Name
-			}
-		}
-		return a
-	}
-	return nil
+func sysPeerAddr(network string, fd int) net.Addr {
+	a, _ := poll.PeerAddr(fd)
+	return netAddr(network, &a)
 }
 
 func sysShutdown(fd int, write bool) error {

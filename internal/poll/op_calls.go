@@ -4,6 +4,7 @@ package poll
 
 import (
 	"net/netip"
+	"os"
 	"strconv"
 	"syscall"
 
@@ -47,6 +48,20 @@ func sendTo(fd int, p []byte, to *SockAddr) (int, error) {
 		return 0, err
 	}
 	return len(p), nil
+}
+
+// LocalAddr returns the address that the socket fd is bound to, none if it is not.
+func LocalAddr(fd int) (a SockAddr, err error) {
+	sa, err := unix.Getsockname(fd)
+	a.set(sa)
+	return a, os.NewSyscallError("getsockname", err)
+}
+
+// PeerAddr returns the address that the socket fd is connected to.
+func PeerAddr(fd int) (a SockAddr, err error) {
+	sa, err := unix.Getpeername(fd)
+	a.set(sa)
+	return a, os.NewSyscallError("getpeername", err)
 }
 
 func connect(fd int, to *SockAddr) error {

@@ -3,6 +3,7 @@
 package poll
 
 import (
+	"os"
 	"syscall"
 	"unsafe"
 
@@ -69,6 +70,21 @@ func accept(fd int, from *SockAddr) (int, error) {
 	}
 	from.n = min(from.n, sockAddrRoom)
 	return int(r), nil
+}
+
+// LocalAddr returns the address that the socket fd is bound to, none if it is not.
+func LocalAddr(fd int) (SockAddr, error) { return name(unix.SYS_GETSOCKNAME, "getsockname", fd) }
+
+// PeerAddr returns the address that the socket fd is connected to.
+func PeerAddr(fd int) (SockAddr, error) { return name(unix.SYS_GETPEERNAME, "getpeername", fd) }
+
+func name(trap uintptr, call string, fd int) (SockAddr, error) {
+	a := SockAddr{n: sockAddrRoom}
+	if _, _, errno := syscall.RawSyscall(trap, uintptr(fd), uintptr(unsafe.Pointer(&a.raw)), uintptr(unsafe.Pointer(&a.n))); errno != 0 {
+		return SockAddr{}, os.NewSyscallError(call, errno)
+	}
+	a.n = min(a.n, sockAddrRoom)
+	return a, nil
 }
 
 func connect(fd int, to *SockAddr) error {
