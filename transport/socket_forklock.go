@@ -18,7 +18,6 @@ func socket(family int) (int, error) {
 	return prepared(fd, err)
 }
 
-
 func prepared(fd int, err error) (int, error) {
 	if err != nil {
 		return -1, err
