@@ -105,7 +105,7 @@ func Bugs() []Bug {
 			queues(func(n int) laws.Queuer { return newDiesWoken(n) }),
 		},
 		{
-			"22b", "takesPromised", "true-async/php-async#240", "strict order of arrival",
+			"22b", "takesPromised", "true-async/php-async#240", "strict order of arrival|conservation",
 			queues(func(n int) laws.Queuer { return newTakesPromised(n) }),
 		},
 		{
