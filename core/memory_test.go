@@ -43,7 +43,7 @@ func TestPendingFutureMemory(t *testing.T) {
 	if size := unsafe.Sizeof(core.Future[int]{}); size > limit {
 		t.Errorf("a Future[int] has %d bytes, want at most %d", size, limit)
 	}
-	n := check.Times(100_000, 1_000_000)
+	n := check.Mass(check.Times(100_000, 1_000_000))
 	each(t, "pending futures", n, limit, func() (any, func()) {
 		all := make([]*core.Future[int], n)
 		for i := range all {
@@ -64,8 +64,8 @@ func TestPendingTaskMemory(t *testing.T) {
 		n    int
 		wait func(ctx context.Context) error
 	}{
-		{"tasks asleep", 100_000, func(ctx context.Context) error { return core.Sleep(ctx, time.Hour) }},
-		{"tasks awaiting a future of each", check.Times(100_000, 1_000_000), forever},
+		{"tasks asleep", check.Mass(100_000), func(ctx context.Context) error { return core.Sleep(ctx, time.Hour) }},
+		{"tasks awaiting a future of each", check.Mass(check.Times(100_000, 1_000_000)), forever},
 	} {
 		limit := 1500 + max(firstStack, 4<<10)
 		if runtime.GOARCH == "amd64" {
@@ -88,7 +88,7 @@ func TestPendingTaskMemory(t *testing.T) {
 // A million awaits of finished futures take no stack, and no memory.
 func TestAwaitsDoNotGrowTheStack(t *testing.T) {
 	err := core.Run(t.Context(), func(ctx context.Context) error {
-		const n = 1_000_000
+		n := check.Mass(1_000_000)
 		done := core.Completed(1)
 		before := inUse()
 		for range n {

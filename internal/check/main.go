@@ -28,6 +28,15 @@ func Times(short, long int) int {
 	return short
 }
 
+// Mass returns n, or a tenth of it with the flag -short: it is for numbers that say "very many", on machines that
+// are emulated.
+func Mass(n int) int {
+	if testing.Short() {
+		return n / 10
+	}
+	return n
+}
+
 // Main runs the tests of a package and ends the process. It fails if goroutines,
 // coroutines or, where they can be counted, descriptors are left over.
 func Main(m *testing.M) {
