@@ -44,10 +44,11 @@ func TestBuffer(t *testing.T) {
 // An overflow stops the source at once, and comes behind what is in the buffer.
 func TestBufferOverflow(t *testing.T) {
 	everywhere(t, func(t *testing.T, ctx context.Context) {
-		ended := false
+		ended, drawn := false, 0
 		s := stream.Buffer(stream.From(func(yield func(int) bool) {
 			defer func() { ended = true }()
-			for v := 0; yield(v); v++ {
+			for yield(drawn) {
+				drawn++
 			}
 		}), 3, stream.Fail)
 		var got []int
@@ -64,6 +65,9 @@ func TestBufferOverflow(t *testing.T) {
 		// In a task the source fills the buffer before the sink has its first turn.
 		if !slices.Equal(got, []int{0, 1, 2}) && !slices.Equal(got, []int{0, 1, 2, 3}) || err != stream.ErrOverflow {
 			t.Errorf("got %v, %v", got, err)
+		}
+		if drawn != len(got) { // behind the one that found no room nothing is drawn
+			t.Errorf("%d values drawn, %d given", drawn, len(got))
 		}
 	})
 }

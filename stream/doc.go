@@ -23,9 +23,9 @@
 //
 //	Sources:   From, FromSlice, FromQueue, FromChan, a *FutureStream; Generate, Tick;
 //	           FromReader, Lines
-//	Operators: Map, Filter, FlatMap, Concat, Scan, Take, TakeWhile, Skip, SkipWhile,
-//	           Distinct, DistinctBy, Window, Pairwise, Batch by number, Throttle,
-//	           RateLimit, Retry
+//	Operators: Map, Filter, FlatMap, Concat, Scan, Take, TakeWhile, Until, Skip,
+//	           SkipWhile, Distinct, DistinctBy, Window, Pairwise, Batch by number,
+//	           Throttle, RateLimit, Retry
 //	  that run the stages before on a task: Batch by time, Buffer, Debounce, Timeout
 //	  on several: MapN, Merge, Zip, CombineLatest
 //	  in one run for several sinks: Share, Tee
@@ -71,6 +71,7 @@
 // the source: the rest stays there, but for what a buffer of a stage has collected. Those
 // behind it see an end like any other. In a stream that [FlatMap] has from its function
 // this ends that one stream. A source that fails with ErrStop fails: it is an error then.
+// [Until] ends the stream at its place from outside, while the stages before it wait, too.
 //
 // Cancellation. The ctx of the sink reaches every wait of every stage and of the source;
 // what does not wait looks at it between two values. A cancel does not travel in order. It

@@ -42,7 +42,7 @@ func fusedStage(t *rapid.T, depth int) stage {
 	err := rapid.SampledFrom([]error{errBoom, stream.ErrStop, io.EOF}).Draw(t, "error")
 	n := rapid.IntRange(0, 6).Draw(t, "n")
 	kinds := []string{
-		"map", "filter", "take", "skip", "take while", "skip while", "distinct", "distinct by", "scan", "window", "pairwise",
+		"map", "filter", "take", "skip", "take while", "skip while", "distinct", "distinct by", "scan", "window", "pairwise", "until",
 	}
 	if depth > 0 {
 		kinds = append(kinds, "flat map", "flat map", "concat", "concat before")
@@ -108,6 +108,24 @@ func fusedStage(t *rapid.T, depth int) stage {
 				return []int{v}, nil
 			})
 		})
+	case "until":
+		// The stop comes while a value is on its way, which is the last one.
+		return stage{fmt.Sprintf("until(%d)", k), func(s stream.Stream[int]) stream.Stream[int] {
+			return stream.FlatMap(stream.FromSlice([]int{0}), func(context.Context, int) (stream.Stream[int], error) {
+				stop, cancel := context.WithCancel(context.Background())
+				return stream.Until(stream.Map(s, func(_ context.Context, v int) (int, error) {
+					if v%11 == k {
+						cancel()
+					}
+					return v, nil
+				}), stop), nil
+			})
+		}, func(s sliced[int]) sliced[int] {
+			if i := slices.IndexFunc(s.values, func(v int) bool { return v%11 == k }); i >= 0 {
+				return sliced[int]{values: s.values[:i+1]}
+			}
+			return s
+		}}
 	case "distinct":
 		return plain(kind, stream.Distinct[int], func(v []int) []int { return slices.Compact(slices.Clone(v)) })
 	case "distinct by":

@@ -74,3 +74,68 @@ func TestMemoryIsBounded(t *testing.T) {
 		})
 	}
 }
+
+// A stream with a limit holds no more than that however many values go through it: ten million of 256 bytes
+// each, 2.5 GB in all, from a source that is faster than its reader.
+func TestMemoryOfManyValues(t *testing.T) {
+	const limit, most = 1000, 24 << 20
+	n := check.Times(200_000, 10_000_000)
+	if check.Race {
+		n = 200_000
+	}
+	type value [256]byte
+	run := func(ctx context.Context) error {
+		s := stream.New[*value](limit)
+		full := 0 // how often the source had to wait
+		source := core.Start(ctx, func(ctx context.Context) error {
+			defer s.Complete()
+			for range n {
+				if s.Len() == limit {
+					full++
+				}
+				if err := s.Write(ctx, new(value)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		values, samples := 0, 0
+		var alloc, inuse, live uint64 // the highest that were seen
+		err := stream.ForEach(ctx, s, func(_ context.Context, v *value) error {
+			for i := range v { // which takes longer than to make one
+				v[i] += v[0] ^ byte(i)
+			}
+			if values++; values%(n/100) > 0 {
+				return nil
+			}
+			samples++
+			var m runtime.MemStats
+			runtime.ReadMemStats(&m)
+			alloc, inuse = max(alloc, m.HeapAlloc), max(inuse, m.HeapInuse)
+			if samples%10 == 0 {
+				runtime.GC()
+				runtime.ReadMemStats(&m)
+				live = max(live, m.HeapAlloc)
+			}
+			return nil
+		})
+		if err == nil {
+			err = source.Wait(ctx)
+		}
+		t.Logf("%d values, of which %d found the stream full: HeapAlloc up to %d KiB, %d KiB behind a GC, HeapInuse up to %d KiB",
+			values, full, alloc>>10, live>>10, inuse>>10)
+		if values != n || alloc > most || inuse > most || live > most/4 {
+			t.Errorf("%d values, HeapAlloc %d, %d behind a GC, HeapInuse %d", values, alloc, live, inuse)
+		}
+		if full < n/limit/20 {
+			t.Errorf("the source had to wait %d times: the reader is not slower", full)
+		}
+		return err
+	}
+	if err := run(context.Background()); err != nil {
+		t.Error(err)
+	}
+	if err := core.Run(context.Background(), run); err != nil {
+		t.Error(err)
+	}
+}

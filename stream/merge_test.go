@@ -85,6 +85,9 @@ var several = map[string]func(a, b stream.Stream[string]) stream.Stream[string]{
 	"Timeout": func(a, b stream.Stream[string]) stream.Stream[string] {
 		return stream.Timeout(stream.Merge(a, b), 24*365*time.Hour)
 	},
+	"Until": func(a, b stream.Stream[string]) stream.Stream[string] {
+		return stream.Until(stream.Merge(a, b), core.NewFuture[int]())
+	},
 	"Tee": func(a, b stream.Stream[string]) stream.Stream[string] {
 		s := stream.Tee(stream.Merge(a, b), 2)
 		return stream.Merge(s, s)

@@ -37,6 +37,11 @@ func TestRetry(t *testing.T) {
 		{"the second works", []string{"#", "ab|"}, stream.RetryPolicy{Delay: 4 * ms}, "----ab|", []time.Duration{0, 4 * ms}},
 		{"values come again", []string{"a#", "ab|"}, stream.RetryPolicy{Delay: 3 * ms}, "a---ab|", []time.Duration{0, 4 * ms}},
 		{"doubled up to a bound", []string{"#"}, stream.RetryPolicy{Attempts: 6, Delay: ms, MaxDelay: 5 * ms}, "#", []time.Duration{0, ms, 3 * ms, 7 * ms, 12 * ms, 17 * ms}},
+		{"the bound is below the first", []string{"#"}, stream.RetryPolicy{Delay: 8 * ms, MaxDelay: 5 * ms}, "#", []time.Duration{0, 5 * ms, 10 * ms}},
+		{"an odd bound", []string{"#"}, stream.RetryPolicy{Attempts: 5, Delay: 2, MaxDelay: 5}, "#", []time.Duration{0, 2, 6, 11, 16}},
+		{"the bound by default", []string{"#"}, stream.RetryPolicy{Attempts: 10, Delay: ms}, "#", []time.Duration{
+			0, ms, 3 * ms, 7 * ms, 15 * ms, 31 * ms, 63 * ms, 127 * ms, 227 * ms, 327 * ms,
+		}},
 		{"progress", []string{"#", "#", "a#", "#", "|"}, stream.RetryPolicy{Attempts: -1, Delay: ms}, "---a---|", []time.Duration{0, ms, 3 * ms, 5 * ms, 7 * ms}},
 		{"jitter", []string{"#"}, stream.RetryPolicy{Attempts: 4, Delay: 8 * ms, Rand: func() float64 {
 			r := odd[0]
@@ -128,6 +133,12 @@ func TestRetryDo(t *testing.T) {
 		cancel()
 		if err := policy.Do(done, fails(0, nil)); err != context.Canceled || n != 0 {
 			t.Errorf("Do() = %v after %d", err, n)
+		}
+		// What fn has said when ctx has ended is what is returned, and nobody asks whether to go on.
+		done, cancel = core.WithCancel(ctx)
+		asked := stream.RetryPolicy{If: func(error) bool { t.Error("asked"); return true }}
+		if err := asked.Do(done, func(context.Context) error { cancel(); return errBoom }); err != errBoom {
+			t.Errorf("Do() = %v", err)
 		}
 		// However many there are, the delay stays at its bound.
 		began := time.Now()

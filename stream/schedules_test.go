@@ -186,6 +186,11 @@ var underSchedules = map[string]concurrent{
 		},
 		1, func(int) int { return 2 }, prefix,
 	},
+	"Until": {
+		func(in func() stream.Stream[int], n int) stream.Stream[int] {
+			return stream.Until(in(), core.NewFuture[int]())
+		}, 1, plus(1), prefix,
+	},
 	"Debounce": {
 		func(in func() stream.Stream[int], n int) stream.Stream[int] {
 			return stream.Debounce(in(), time.Duration(n)*ms)

@@ -3,6 +3,7 @@ package stream_test
 import (
 	"context"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/seed-1e54c410/turnstile/core"
@@ -116,6 +117,102 @@ func TestRateLimit(t *testing.T) {
 		defer cancel()
 		if got := watch(limited, stream.RateLimit(playing("abc|"), b), 0).String(); got != "a----*" || b.Stats().Waiting != 0 {
 			t.Errorf("%s, %+v", got, b.Stats())
+		}
+	})
+}
+
+// beat is a stream of 0, 1, 2 …, of which each comes when the gap before it is over, to the nanosecond.
+func beat(t *testing.T, ctx context.Context, stage func(stream.Stream[int]) stream.Stream[int], gaps ...time.Duration) (times []time.Duration) {
+	t.Helper()
+	began := time.Now()
+	err := stream.ForEach(ctx, stage(paced(gaps...)), func(context.Context, int) error {
+		times = append(times, time.Since(began))
+		return nil
+	})
+	if err != nil {
+		times = append(times, -1)
+	}
+	return times
+}
+
+// No stage is early or late by as much as a nanosecond.
+func TestToTheNanosecond(t *testing.T) {
+	const h = time.Hour
+	everywhere(t, func(t *testing.T, ctx context.Context) {
+		throttle := func(s stream.Stream[int]) stream.Stream[int] { return stream.Throttle(s, h) }
+		equal(t, beat(t, ctx, throttle, 1, h-1, 1, h, h-1, h), 1, h+1, 2*h+1, 4*h)
+		debounce := func(s stream.Stream[int]) stream.Stream[int] { return stream.Debounce(s, h) }
+		equal(t, beat(t, ctx, debounce, 1, h-1, h+1, h+1), 2*h, 3*h+1, 3*h+2)
+		timeout := func(s stream.Stream[int]) stream.Stream[int] { return stream.Timeout(s, h) }
+		equal(t, beat(t, ctx, timeout, h-1, h-1), h-1, 2*h-2)
+		equal(t, beat(t, ctx, timeout, h-1, h+1), h-1, -1)
+	})
+}
+
+// A stage that has ended before its time leaves no timer, which would keep a dispatcher busy: everywhere looks.
+func TestNoTimerIsLeft(t *testing.T) {
+	for name, stage := range map[string]func(stream.Stream[int]) stream.Stream[int]{
+		"Throttle": func(s stream.Stream[int]) stream.Stream[int] { return stream.Throttle(s, time.Hour) },
+		"Debounce": func(s stream.Stream[int]) stream.Stream[int] { return stream.Debounce(s, time.Hour) },
+		"Timeout":  func(s stream.Stream[int]) stream.Stream[int] { return stream.Timeout(s, time.Hour) },
+		"Batch": func(s stream.Stream[int]) stream.Stream[int] {
+			return stream.Map(stream.Batch(s, 9, time.Hour), func(_ context.Context, b []int) (int, error) { return b[0], nil })
+		},
+		"Until": func(s stream.Stream[int]) stream.Stream[int] { return stream.Until(s, core.NewFuture[int]()) },
+		"Tick":  func(s stream.Stream[int]) stream.Stream[int] { return besides(stream.Tick(time.Hour), s) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			everywhere(t, func(t *testing.T, ctx context.Context) {
+				got, err := stream.ReadAll(ctx, stage(paced(ms, ms)))
+				if len(got) == 0 || err != nil {
+					t.Errorf("ReadAll() = %v, %v", got, err)
+				}
+				limited, cancel := core.WithTimeout(ctx, 2*ms)
+				defer cancel()
+				if _, err := stream.ReadAll(limited, stage(paced(ms, time.Hour))); err != context.DeadlineExceeded {
+					t.Errorf("ReadAll() = %v", err)
+				}
+			})
+		})
+	}
+}
+
+// besides is b, with a running beside it.
+func besides(a stream.Stream[time.Time], b stream.Stream[int]) stream.Stream[int] {
+	never := stream.Map(a, func(context.Context, time.Time) (int, error) { return 0, errBoom })
+	return stream.Take(stream.Merge(never, b), 2)
+}
+
+// The end that comes at the very moment in which the time is over has come in time if it was first.
+func TestTimeoutAtTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		err := core.Run(context.Background(), func(ctx context.Context) error {
+			for _, l := range []string{"----|", "----#", "----a|", "a---|"} { // the source sleeps first
+				if got := watch(ctx, stream.Timeout(playing(l), 4*ms), 0).String(); got != l {
+					t.Errorf("of %s comes %s", l, got)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A Tick that is late looks at the ctx, too.
+func TestTickLooksAtContext(t *testing.T) {
+	everywhere(t, func(t *testing.T, ctx context.Context) {
+		ctx, cancel := core.WithCancel(ctx)
+		defer cancel()
+		n := 0
+		err := stream.ForEach(ctx, stream.Tick(ms), func(ctx context.Context, _ time.Time) error {
+			n++
+			cancel()
+			return core.Sleep(core.Shield(ctx), 5*ms)
+		})
+		if n != 1 || err != context.Canceled {
+			t.Errorf("%d ticks, ForEach() = %v", n, err)
 		}
 	})
 }

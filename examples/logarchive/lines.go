@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -37,22 +36,7 @@ func batches(ctx context.Context, cfg config) stream.Stream[[]string] {
 	if cfg.rate > 0 {
 		lines = stream.RateLimit(lines, xsync.NewTokenBucket(cfg.rate, time.Second, xsync.Continuous))
 	}
-	return stream.Batch(until(ctx, lines), cfg.batch, cfg.delay)
-}
-
-// until is a stream of the values of s that ends, and ends well, when stop does: a cancel for the stages
-// before, and an end like any other for those behind, which may have collected something.
-func until[T any](stop context.Context, s stream.Stream[T]) stream.Stream[T] {
-	return stream.Generate(func(ctx context.Context, emit func(T) error) error {
-		ctx, cancel := core.WithCancel(ctx)
-		defer cancel()
-		defer context.AfterFunc(stop, cancel)()
-		err := stream.ForEach(ctx, s, func(_ context.Context, v T) error { return emit(v) })
-		if stop.Err() != nil && errors.Is(err, context.Canceled) {
-			return nil
-		}
-		return err
-	})
+	return stream.Batch(stream.Until(lines, ctx), cfg.batch, cfg.delay)
 }
 
 // tail is a file that grows: at its end Read waits for more, until ctx ends.
