@@ -31,7 +31,7 @@ func WithGroup(ctx context.Context, fn func(ctx context.Context, g *Group) error
 		panic("core: WithGroup of nil")
 	}
 	currentOf(ctx) // panics in a callback, while there are no tasks to wait for
-	below, cancel := withCancelCause(ctx)
+	below, cancel := WithCancelCause(ctx)
 	g := &Group{ctx: below, cancel: cancel, open: true}
 	returned := false
 	defer func() {

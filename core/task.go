@@ -360,6 +360,15 @@ func (t *task) Context() context.Context { return &t.scope }
 // Here reports whether the caller runs in t, on its loop, which costs far less than park.Self.
 func (t *task) Here() bool { return t.gid.Load() == gid.Current() }
 
+// Carrier implements park.Carrier.
+func (s *scope) Carrier() (host park.Host, quiet bool) {
+	t := s.task
+	if t == nil || !t.Here() {
+		return nil, false
+	}
+	return t, s == &t.scope && !s.special.Load() && !t.sched.abandoned && t.sched.sim == nil
+}
+
 // inside reports whether the caller runs in t, on its loop or on its goroutine.
 func (t *task) inside() bool {
 	g := gid.Current()

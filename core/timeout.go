@@ -11,12 +11,13 @@ import (
 // WithCancel is context.WithCancel for a ctx of this package, whose cancel reaches the tasks
 // below it at once; it is context.WithCancel itself for any other.
 func WithCancel(ctx context.Context) (context.Context, context.CancelFunc) {
-	ctx, cancel := withCancelCause(ctx)
+	ctx, cancel := WithCancelCause(ctx)
 	return ctx, func() { cancel(nil) }
 }
 
-// withCancelCause is context.WithCancelCause for what WithCancel is for.
-func withCancelCause(ctx context.Context) (context.Context, context.CancelCauseFunc) {
+// WithCancelCause is [WithCancel] whose cancel takes the cause that context.Cause returns then, which
+// is Canceled if that is nil.
+func WithCancelCause(ctx context.Context) (context.Context, context.CancelCauseFunc) {
 	sched := schedOf(ctx)
 	if sched == nil {
 		return context.WithCancelCause(ctx)

@@ -374,10 +374,15 @@ func (d *Dispatcher) askWorld(wait int64) error {
 	}
 	for i := range d.events[:n] {
 		e := &d.events[i]
-		if e.Op != nil {
-			o := e.Op.Owner.(*Op)
+		if p := e.Op; p != nil {
 			e.Op = nil
-			o.port.Load().completed(o)
+			switch o := p.Owner.(type) {
+			case *Op:
+				o.port.Load().completed(o)
+			case seam.Completer:
+				d.io.open.Add(-1)
+				o.Completed(p)
+			}
 			continue
 		}
 		if l := d.notice(e); l != nil {

@@ -3,7 +3,6 @@ package dispatch
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 
 	"github.com/seed-1e54c410/turnstile/internal/poll"
@@ -33,10 +32,7 @@ func (d *Dispatcher) newPortSet(i uint32) (opSet, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := p.Bind(int(s.fd)); err != nil {
-		if errors.Is(err, poll.ErrBound) {
-			err = fmt.Errorf("%w: %w", ErrBound, err)
-		}
+	if err := bind(p, int(s.fd)); err != nil {
 		return nil, err
 	}
 	r := &portSet{d: d, poller: p, messages: !stream}

@@ -6,7 +6,6 @@ import (
 
 	"github.com/seed-1e54c410/turnstile/internal/gid"
 	"github.com/seed-1e54c410/turnstile/internal/park"
-	"github.com/seed-1e54c410/turnstile/internal/poll"
 	"github.com/seed-1e54c410/turnstile/internal/seam"
 	"github.com/seed-1e54c410/turnstile/internal/timer"
 )
@@ -130,58 +129,5 @@ func (d *Dispatcher) fromOutside() {
 	}
 	if g := park.Current(); g == nil || g.Loop != any(d) {
 		d.sim.Foreign()
-	}
-}
-
-// Attach puts fd into operation mode.
-func (l *seamLoop) Attach(fd uintptr, h seam.Latch) (seam.FD, error) {
-	d := l.d()
-	x := &d.io
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	i, err := d.add(FD(fd))
-	if err != nil {
-		return nil, err
-	}
-	s := &x.slots[i]
-	if err := x.poller.Add(int(fd), s.tag(i), poll.Read|poll.Write, poll.Edge); err != nil {
-		d.drop(i, ErrClosed)
-		return nil, err
-	}
-	s.latch = h
-	return &latched{d: d, fd: int(fd), slot: i, gen: s.gen, poller: x.poller}, nil
-}
-
-// latched is a descriptor in operation mode.
-type latched struct {
-	d      *Dispatcher
-	fd     int
-	slot   uint32
-	gen    uint32
-	poller poll.Poller
-}
-
-func (f *latched) Arm(read, write bool) error {
-	var m poll.Mode
-	if read {
-		m |= poll.Read
-	}
-	if write {
-		m |= poll.Write
-	}
-	return f.poller.Arm(f.fd, m)
-}
-
-func (f *latched) Edges() bool {
-	e, ok := f.poller.(interface{ Edges() bool })
-	return ok && e.Edges()
-}
-
-func (f *latched) Detach() {
-	x := &f.d.io
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if s := &x.slots[f.slot]; s.used && s.gen == f.gen {
-		f.d.drop(f.slot, ErrClosed)
 	}
 }

@@ -144,6 +144,20 @@ func TestBugGo63615(t *testing.T) {
 	s.Fire()
 	same(t, "Wait() with a Fire", s.Wait(ctx), ctx.Err())
 	same(t, "Stats()", s.Stats(), event.SignalStats{Set: true})
+	var e event.AsyncEvent
+	e.Fire()
+	same(t, "Wait() for an event", e.Wait(ctx), ctx.Err())
+	var q event.AsyncEventQueue[int]
+	r := q.Subscribe()
+	emit(t, &q, 1)
+	same(t, "Read()", read(r, ctx, 0)(), "[] over")
+	same(t, "what is left", q.Len(), 1)
+	var w event.Watch[int]
+	w.Set(1)
+	_, _, err := w.Changed(ctx, 0)
+	same(t, "Changed()", err, ctx.Err())
+	_, _, err = w.WaitFor(ctx, func(int) bool { return true })
+	same(t, "WaitFor()", err, ctx.Err())
 }
 
 func TestSignalNoAllocations(t *testing.T) {

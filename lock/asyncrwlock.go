@@ -32,7 +32,7 @@ import (
 // wanted it would wait for each other. While core.Track is on, a task that ends and has not given back
 // what it acquired is reported.
 type AsyncRWLock struct {
-	state atomic.Uint32
+	state atomic.Uint64
 	mu    sync.Mutex // guards the queue, and the changes of state while queued is set
 	queue xsync.WaitQueue[mode]
 
@@ -55,7 +55,7 @@ const (
 	// mutex. Set under the mutex by a caller about to queue, or by one that gives the lock
 	// back; cleared under it by who finds the queue empty. If the last waiter gives up it stays until then.
 	queued
-	// reader: one for each that reads.
+	// reader: one for each that reads, of which there is room for 2⁶²-1: more than can ever come.
 	reader
 )
 
@@ -186,7 +186,7 @@ func (l *AsyncRWLock) Downgrade() {
 
 // change takes from the state, adds to it, and lets those go who may. It panics with the text if there
 // is nothing to take.
-func (l *AsyncRWLock) change(from, to uint32, text string) {
+func (l *AsyncRWLock) change(from, to uint64, text string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for {
@@ -201,7 +201,7 @@ func (l *AsyncRWLock) change(from, to uint32, text string) {
 	}
 	l.queue.Settle(l.take)
 	if l.queue.Len() == 0 {
-		l.state.And(^uint32(queued))
+		l.state.And(^uint64(queued))
 	}
 }
 

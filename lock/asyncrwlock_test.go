@@ -237,6 +237,14 @@ func TestBugGo63615(t *testing.T) {
 		rwWant(t, &l, lock.RWStats{Writing: true})
 		l.Release()
 	}
+	var plain lock.AsyncLock
+	for range 2 { // free, and then held
+		held := plain.Stats()
+		if err := plain.Acquire(ctx); err != ctx.Err() || plain.Stats() != held {
+			t.Errorf("AsyncLock.Acquire() = %v, %+v", err, plain.Stats())
+		}
+		plain.TryAcquire()
+	}
 }
 
 func TestRWDowngrade(t *testing.T) {
@@ -397,5 +405,19 @@ func TestRWStress(t *testing.T) {
 				t.Error("the lock is held when all have gone")
 			}
 		})
+	}
+}
+
+// However many readers there are, they keep writers out: 2³⁰ of them would have filled a state of 32 bits.
+func TestRWManyReaders(t *testing.T) {
+	for _, n := range []uint64{1 << 30, 1<<31 - 1} {
+		var l lock.AsyncRWLock
+		l.AddReaders(n - 1)
+		if !l.TryRAcquire() || l.TryAcquire() {
+			t.Errorf("not held by %d readers", n)
+		}
+		rwWant(t, &l, lock.RWStats{Readers: int(n)})
+		l.RRelease()
+		rwWant(t, &l, lock.RWStats{Readers: int(n - 1)})
 	}
 }

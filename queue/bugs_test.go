@@ -135,3 +135,25 @@ func TestBugPHPAsync240(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// Two items came while two waited, and only the first of them was told: "somebody is notified already". The other
+// one slept beside an item.
+func TestBugAsyncStd452(t *testing.T) {
+	for name, put := range map[string]func(q *queue.AsyncQueue[int], t *testing.T){
+		"Put":      func(q *queue.AsyncQueue[int], t *testing.T) { fill(t, q, 1, 2) },
+		"PutBatch": func(q *queue.AsyncQueue[int], t *testing.T) { _, _ = q.PutBatch(t.Context(), []int{1, 2}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var q queue.AsyncQueue[int]
+				var r results
+				for i := range 2 {
+					r.start([]string{"a", "b"}[i], func() (int, error) { return q.Get(t.Context()) })
+				}
+				put(&q, t)
+				equal(t, r.new(), "a 1 <nil>", "b 2 <nil>")
+				equal(t, q.Clear())
+			})
+		})
+	}
+}

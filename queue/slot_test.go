@@ -166,6 +166,12 @@ func TestBugGo63615(t *testing.T) {
 		if slot, err := q.Reserve(ctx); slot != nil || err != ctx.Err() {
 			t.Errorf("Reserve() = %v, %v", slot, err)
 		}
+		if err := q.Put(ctx, 2); err != ctx.Err() {
+			t.Errorf("Put() = %v", err)
+		}
+		if v, err := q.Get(ctx); v != 0 || err != ctx.Err() {
+			t.Errorf("Get() = %d, %v", v, err)
+		}
 		if n, err := q.PutBatch(ctx, []int{2}); n != 0 || err != ctx.Err() {
 			t.Errorf("PutBatch() = %d, %v", n, err)
 		}

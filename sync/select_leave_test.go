@@ -174,3 +174,42 @@ func TestSemaphoreTryBesideResize(t *testing.T) {
 	close(over)
 	wg.Wait()
 }
+
+// One that has won something else, and has not run since, does not count: not at the head of a queue, nor for a
+// Try call, and what First tells is of one that waits.
+func TestSelectWonDoesNotCount(t *testing.T) {
+	err := core.Run(t.Context(), func(ctx context.Context) error {
+		var o owner
+		other := xsync.NewSemaphore(1)
+		other.TryAcquire()
+		selects := core.Start(ctx, func(ctx context.Context) error {
+			_, err := xsync.Select(ctx, o.queue.Case(&o.mu, 1, never, nil), other.AcquireCase())
+			return err
+		})
+		waits := core.Start(ctx, func(ctx context.Context) error {
+			_, err := o.queue.Wait(ctx, &o.mu, 2, never)
+			return err
+		})
+		if err := core.Yield(ctx); err != nil {
+			return err
+		}
+		o.mu.Lock()
+		want(t, o.queue.Len(), 2)
+		want(t, *o.queue.First(), 1)
+		o.mu.Unlock()
+		other.Release() // and the Select has won
+		o.mu.Lock()
+		want(t, *o.queue.First(), 2)
+		want(t, o.queue.Len(), 1)
+		want(t, o.queue.Grant(), true)
+		want(t, o.queue.Len(), 0)
+		o.mu.Unlock()
+		if err := waits.Wait(ctx); err != nil {
+			return err
+		}
+		return selects.Wait(ctx)
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}

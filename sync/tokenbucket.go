@@ -35,7 +35,7 @@ type Clock[T interface{ Stop() bool }] interface {
 
 // TokenBucket bounds how often something happens: each time takes tokens, and tokens come at a
 // fixed rate, up to a capacity. It is made by [NewTokenBucket] or [NewTokenBucketOn], and
-// starts full.
+// starts full; all methods of the zero value panic.
 //
 // Prefer [Semaphore] to bound how much of something is in use at a time.
 //
@@ -204,6 +204,7 @@ type TokenBucketStats struct {
 
 // Stats returns the state of the bucket at this moment of its clock.
 func (b *TokenBucket) Stats() TokenBucketStats {
+	b.check(0)
 	now := b.now()
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -216,8 +217,11 @@ func (b *TokenBucket) Stats() TokenBucketStats {
 }
 
 func (b *TokenBucket) check(n int) {
-	if n < 0 {
+	switch {
+	case n < 0:
 		panic("xsync: negative number of tokens")
+	case b.now == nil:
+		panic("xsync: TokenBucket not made by NewTokenBucket")
 	}
 }
 

@@ -348,6 +348,16 @@ func TestTokenBucketPanicOfClock(t *testing.T) {
 	b := xsync.NewTokenBucketOn(&broken{}, 1, time.Second, xsync.Continuous)
 	mustPanic(t, "boom", func() { _ = b.Consume(t.Context(), 2) })
 	want(t, b.Stats(), xsync.TokenBucketStats{Capacity: 1, Available: 1})
+	var zero xsync.TokenBucket
+	for _, call := range []func(){
+		func() { zero.TryConsume(0) },
+		func() { _ = zero.Consume(t.Context(), 1) },
+		func() { zero.Replenish(1) },
+		func() { zero.Available() },
+		func() { zero.Stats() },
+	} {
+		mustPanic(t, "xsync: TokenBucket not made by NewTokenBucket", call)
+	}
 }
 
 // A large wait is served over several fill times, and keeps the small one behind it waiting.

@@ -93,10 +93,13 @@ func (q *WaitQueue[V]) GrantN(n int) int { return q.q.GrantN(n) }
 func (q *WaitQueue[V]) Fail(n int, err error) int { return q.q.Fail(n, err) }
 
 // First returns what the first waiter carries, nil if nobody waits. The pointer
-// is good while the mutex is held.
+// is good while the mutex is held. A waiter of a [Select] may win something else before the
+// next call, so that Grant lets another one go: where there are Cases, use Settle.
 func (q *WaitQueue[V]) First() *V { return q.q.First() }
 
-// Len returns the number of waiters. The mutex is held.
+// Len returns the number of waiters. The mutex is held. A waiter of a [Select] that has won
+// something else, and has not run since, counts as long as others are before it; nothing is
+// granted to it, and nobody waits for it.
 func (q *WaitQueue[V]) Len() int { return q.q.Len() }
 
 // All iterates over what the waiters carry, in order of arrival. The mutex is

@@ -1,5 +1,3 @@
-//go:build unix
-
 package transport_test
 
 import (
@@ -31,7 +29,7 @@ func TestReset(t *testing.T) {
 		for range 3 {
 			w.isOpError(read(), "read", econnreset)
 		}
-		w.isOpError(write(), "write", epipe)
+		w.isOpError(write(), "write", brokenAgain)
 		w.isOpError(read(), "read", econnreset)
 		end()
 	})
@@ -54,7 +52,7 @@ func TestResetToldToWrite(t *testing.T) {
 		_, err = c.Read(make([]byte, 10))
 		w.isOpError(err, "read", econnreset)
 		_, err = c.Write(make([]byte, 10))
-		w.isOpError(err, "write", epipe)
+		w.isOpError(err, "write", brokenAgain)
 	})
 }
 
@@ -75,7 +73,7 @@ func TestEndThenReset(t *testing.T) {
 		for err == nil {
 			_, err = c.Write(make([]byte, 10))
 		}
-		w.isOpError(err, "write", epipe)
+		w.isOpError(err, "write", brokenAgain)
 		if _, err := c.Read(make([]byte, 10)); err != io.EOF {
 			w.Errorf("Read = %v", err)
 		}
@@ -97,7 +95,7 @@ func TestResetEndsWrite(t *testing.T) {
 		}
 		peer.Close()
 		w.isOpError(writers[0].Wait(w.ctx), "write", econnreset)
-		w.isOpError(writers[1].Wait(w.ctx), "write", epipe)
+		w.isOpError(writers[1].Wait(w.ctx), "write", brokenAgain)
 		_, err := c.Read(make([]byte, 10))
 		w.isOpError(err, "read", econnreset)
 	})

@@ -1,18 +1,17 @@
 package transport
 
 import (
-	"context"
 	"io"
 	"net"
-	"strings"
 	"time"
 
 	"github.com/seed-1e54c410/turnstile/dispatch"
-	"github.com/seed-1e54c410/turnstile/internal/park"
+	"github.com/seed-1e54c410/turnstile/internal/poll"
 )
 
-// Conn is a TCP connection, made by [Dial] or [Listener.AcceptConn]; the zero value is of no
-// use. It is a [net.Conn], and safe
+// Conn is a connection: a stream of bytes over TCP or a Unix socket, or messages over a socket of
+// datagrams that is connected (UDP, "unixgram") or a "unixpacket" socket. It is made by [Dial] or
+// [Listener.AcceptConn]; the zero value is of no use. It is a [net.Conn], and safe
 // for concurrent use by tasks of any dispatcher and by goroutines.
 //
 // Calls of Read are served one at a time in order of arrival, and so are calls of Write,
@@ -22,23 +21,52 @@ import (
 // of that task; see [Conn.With] for calls with a ctx. However a call ends, the
 // connection stays as usable as it was: a Read that was canceled has taken no byte.
 //
+// Of messages each Write sends one and each Read receives one: a message may be empty, which is 0 bytes
+// and no error, and what p has no room for is lost, of which ReadMessage tells. Only with "unixpacket" 0
+// bytes are the end, since there the system does not tell them from an empty message. See
+// [PacketConn] for peers that refuse.
+//
 // Small writes are sent at once (TCP_NODELAY), and the system looks after a silent peer every 15 s,
 // as package net does by default.
 type Conn struct {
-	sock          sock
-	network       string
-	local, remote net.Addr
+	sock    sock
+	network string
+	ends    ends
 }
 
 // newConn returns the connection of fd. With pending set a connect is under way. After an error fd is
-// closed.
+// closed. The caller has its addresses learned before anybody else has it.
 func newConn(d *dispatch.Dispatcher, fd int, network string, pending bool) (*Conn, error) {
-	c := &Conn{network: network}
-	c.sock.glued = strings.HasPrefix(network, "tcp")
-	if err := c.sock.attach(d, fd, pending); err != nil {
+	c := new(Conn)
+	if err := c.open(d, fd, network, pending); err != nil {
 		return nil, err
 	}
 	return c, nil
+}
+
+func (c *Conn) open(d *dispatch.Dispatcher, fd int, network string, pending bool) error {
+	c.network = network
+	switch network {
+	case "tcp", "tcp4", "tcp6":
+		c.sock.glued = true
+	case "unix":
+	default:
+		c.sock.messages, c.sock.odd = true, true
+	}
+	return c.sock.attach(d, fd, pending)
+}
+
+// learn finds out the addresses, once the socket is connected; what is nil is asked of the system.
+func (c *Conn) learn(local, remote *poll.SockAddr) {
+	if local == nil {
+		a := sysLocal(c.sock.fd)
+		local = &a
+	}
+	if remote == nil {
+		a := sysPeer(c.sock.fd)
+		remote = &a
+	}
+	c.ends.learn(c.network, local, remote)
 }
 
 // Read waits until there is something to read, and reads up to len(p) bytes. It returns io.EOF when
@@ -47,8 +75,8 @@ func newConn(d *dispatch.Dispatcher, fd int, network string, pending bool) (*Con
 // With an empty p it returns at once. A ctx that was derived in the task does not end it:
 // see [Conn.With].
 func (c *Conn) Read(p []byte) (int, error) {
-	if len(p) == 0 {
-		return 0, c.wrap("read", c.sock.rd.do(func(int) error { return nil }))
+	if len(p) == 0 || c.sock.odd {
+		return c.readOther(ownCtx, p)
 	}
 	o := op{buf: p}
 	err := c.sock.rd.call(ownCtx, &o)
@@ -59,6 +87,9 @@ func (c *Conn) Read(p []byte) (int, error) {
 // many bytes were. A Write after the peer has reset the connection is an error. A ctx that was
 // derived in the task does not end it: see [Conn.With].
 func (c *Conn) Write(p []byte) (int, error) {
+	if c.sock.messages {
+		return c.writeMessage(ownCtx, p)
+	}
 	o := op{verb: writing, buf: p}
 	err := c.sock.wr.call(ownCtx, &o)
 	return o.n, c.wrap("write", err)
@@ -72,20 +103,20 @@ func (c *Conn) Close() error { return c.wrap("close", c.sock.close()) }
 // CloseRead shuts the reading side: calls of Read return io.EOF when what has come is
 // read.
 func (c *Conn) CloseRead() error {
-	return c.wrap("close", c.sock.rd.do(func(fd int) error { return sysShutdown(fd, false) }))
+	return c.wrap("close", c.sock.rd.cut())
 }
 
 // CloseWrite shuts the writing side: the peer reads io.EOF behind what was written. A
 // Write that waits, and all to come, fail.
 func (c *Conn) CloseWrite() error {
-	return c.wrap("close", c.sock.wr.do(func(fd int) error { return sysShutdown(fd, true) }))
+	return c.wrap("close", c.sock.wr.cut())
 }
 
 // LocalAddr returns the local address, after Close too.
-func (c *Conn) LocalAddr() net.Addr { return c.local }
+func (c *Conn) LocalAddr() net.Addr { return c.ends.show(c.network).local }
 
 // RemoteAddr returns the address of the peer, after Close too.
-func (c *Conn) RemoteAddr() net.Addr { return c.remote }
+func (c *Conn) RemoteAddr() net.Addr { return c.ends.show(c.network).remote }
 
 // SetDeadline sets the time, on the clock of the dispatcher, at which calls of Read and Write fail
 // with os.ErrDeadlineExceeded, those that wait already among them. The zero Time is
@@ -99,41 +130,9 @@ func (c *Conn) SetReadDeadline(t time.Time) error { return c.wrap("set", c.sock.
 // written a part, and says how much.
 func (c *Conn) SetWriteDeadline(t time.Time) error { return c.wrap("set", c.sock.wr.setDeadline(t)) }
 
-// With returns a view of the connection whose Read and Write also end with ctx, with an
-// error that is ctx.Err(). In a task ctx takes the place of the task's own: pass that, or one
-// derived from it. Everything else, Close and the deadlines too, is that of the connection.
-func (c *Conn) With(ctx context.Context) net.Conn { return &view{c, ctx} }
-
-// view is a Conn with a ctx.
-type view struct {
-	*Conn
-	ctx context.Context
-}
-
-func (v *view) Read(p []byte) (int, error) {
-	if err := v.ctx.Err(); err != nil {
-		return 0, v.wrap("read", park.Failed(err))
-	}
-	if len(p) == 0 {
-		return v.Conn.Read(p)
-	}
-	o := op{buf: p}
-	err := v.sock.rd.call(v.ctx, &o)
-	return o.n, v.wrap("read", err)
-}
-
-func (v *view) Write(p []byte) (int, error) {
-	if err := v.ctx.Err(); err != nil {
-		return 0, v.wrap("write", park.Failed(err))
-	}
-	o := op{verb: writing, buf: p}
-	err := v.sock.wr.call(v.ctx, &o)
-	return o.n, v.wrap("write", err)
-}
-
 func (c *Conn) wrap(op string, err error) error {
 	if err == nil || err == io.EOF {
 		return err
 	}
-	return &net.OpError{Op: op, Net: c.network, Source: c.local, Addr: c.remote, Err: inside(err)}
+	return &net.OpError{Op: op, Net: c.network, Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: inside(err)}
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/netip"
 	"strings"
 	"syscall"
 	"testing"
@@ -107,7 +108,7 @@ func TestDialErrors(t *testing.T) {
 			network, addr string
 			want          string
 		}{
-			{w.on, "udp", "127.0.0.1:1", "unknown network udp"},
+			{w.on, "ip", "127.0.0.1:1", "unknown network ip"},
 			{w.on, "tcp", "127.0.0.1", "missing port"},
 			{w.on, "tcp", "127.0.0.1:65536", "invalid port"},
 			{w.on, "tcp", "127.0.0.1:-1", "invalid port"},
@@ -162,22 +163,35 @@ func TestDialCanceled(t *testing.T) {
 }
 
 // deaf returns an address that does not answer: the system takes no more connections for it.
-func deaf(t *testing.T) (addr string, end func()) {
-	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
+func deaf(t *testing.T) (addr string, end func()) { return deafOn(t, "127.0.0.1") }
+
+func deafOn(t *testing.T, host string) (addr string, end func()) {
+	ip := netip.MustParseAddr(host)
+	family, sa := syscall.AF_INET, syscall.Sockaddr(&syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}})
+	if ip.Is6() {
+		family, sa = syscall.AF_INET6, &syscall.SockaddrInet6{Addr: ip.As16()}
+	}
+	fd, err := syscall.Socket(family, syscall.SOCK_STREAM, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+	if err := syscall.Bind(fd, sa); err != nil {
 		t.Fatal(err)
 	}
 	if err := syscall.Listen(fd, 0); err != nil {
 		t.Fatal(err)
 	}
-	sa, err := syscall.Getsockname(fd)
-	if err != nil {
+	if sa, err = syscall.Getsockname(fd); err != nil {
 		t.Fatal(err)
 	}
-	addr = (&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: sa.(*syscall.SockaddrInet4).Port}).String()
+	var port int
+	switch sa := sa.(type) {
+	case *syscall.SockaddrInet4:
+		port = sa.Port
+	case *syscall.SockaddrInet6:
+		port = sa.Port
+	}
+	addr = netip.AddrPortFrom(ip, uint16(port)).String()
 	var fill []net.Conn
 	for {
 		c, err := net.DialTimeout("tcp", addr, 50*time.Millisecond)

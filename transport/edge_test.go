@@ -1,3 +1,5 @@
+//go:build !(windows || ports)
+
 package transport_test
 
 import (

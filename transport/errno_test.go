@@ -1,3 +1,5 @@
+//go:build !windows
+
 package transport_test
 
 import "syscall"
@@ -6,4 +8,7 @@ const (
 	epipe      = syscall.EPIPE
 	econnreset = syscall.ECONNRESET
 	refused    = syscall.ECONNREFUSED
+	inUse      = syscall.EADDRINUSE
+
+	brokenAgain = syscall.EPIPE // of a write, when it has been told of a reset before
 )

@@ -15,14 +15,6 @@ func (s *side) waits() int {
 // FD returns the descriptor.
 func (c *Conn) FD() int { return c.sock.fd }
 
-// Readable is what the loop does when there is something to read, on a goroutine of its own as far
-// as it needs the mutex.
-func (c *Conn) Readable() {
-	if rd := &c.sock.rd; rd.told() {
-		go rd.nudge()
-	}
-}
-
 // AtBrink has fn called where a call is about to wait, until the function is called that it returns.
 func AtBrink(fn func()) (end func()) {
 	atBrink = fn

@@ -1,5 +1,3 @@
-//go:build unix
-
 package transport_test
 
 import (
@@ -8,17 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log"
 	"net"
 	"net/http"
 	"os"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/seed-1e54c410/turnstile/core"
-	"github.com/seed-1e54c410/turnstile/internal/check"
 	"github.com/seed-1e54c410/turnstile/transport"
 )
 
@@ -120,7 +115,7 @@ func TestListenAgain(t *testing.T) {
 		}
 		defer s.Close()
 		_, err = transport.Listen(w.on, "tcp", l.Addr().String())
-		w.isOpError(err, "listen", syscall.EADDRINUSE)
+		w.isOpError(err, "listen", inUse)
 		l.Close()
 		again, err := transport.Listen(w.on, "tcp", l.Addr().String())
 		if err != nil {
@@ -199,67 +194,4 @@ func TestReadRequest(t *testing.T) {
 		}
 		w.join(server)
 	})
-}
-
-// A process that has no more descriptors gets an error, and the connection when it has one.
-func TestAcceptWithoutDescriptors(t *testing.T) {
-	cmd := check.Self(t.Context())
-	cmd.Env = append(os.Environ(), childEnv+"=emfile")
-	if out, err := cmd.CombinedOutput(); err != nil || string(out) != "ok\n" {
-		t.Errorf("%v\n%s", err, out)
-	}
-}
-
-func init() { children["emfile"] = emfile }
-
-func emfile() {
-	err := core.Run(context.Background(), func(ctx context.Context) error {
-		l, err := transport.Listen(ctx, "tcp", "127.0.0.1:0")
-		if err != nil {
-			return err
-		}
-		defer l.Close()
-		dialed := make(chan net.Conn)
-		c, err := transport.Dial(ctx, "tcp", l.Addr().String())
-		if err != nil {
-			return err
-		}
-		go func() { dialed <- c }()
-		limit := syscall.Rlimit{Cur: 64, Max: 64}
-		if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-			return err
-		}
-		var files []*os.File
-		for {
-			f, err := os.Open(os.DevNull)
-			if err != nil {
-				break
-			}
-			files = append(files, f)
-		}
-		for range 3 {
-			_, err = l.AcceptConn(ctx)
-			if ne, ok := err.(*net.OpError); !ok || !errors.Is(err, syscall.EMFILE) || !ne.Temporary() {
-				return fmt.Errorf("without descriptors: %w", err)
-			}
-		}
-		if _, err := transport.Dial(ctx, "tcp", l.Addr().String()); !errors.Is(err, syscall.EMFILE) {
-			return fmt.Errorf("Dial without descriptors: %w", err)
-		}
-		files[0].Close()
-		s, err := l.AcceptConn(ctx)
-		if err != nil {
-			return err
-		}
-		defer s.Close()
-		if s.RemoteAddr().String() != c.LocalAddr().String() {
-			return errors.New("another connection")
-		}
-		(<-dialed).Close()
-		return nil
-	})
-	if err != nil {
-		log.Fatal(err)
-	}
-	fmt.Println("ok")
 }

@@ -4,9 +4,7 @@ import (
 	"context"
 	"io"
 	"net"
-	"os"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/seed-1e54c410/turnstile/core"
@@ -15,37 +13,31 @@ import (
 	"github.com/seed-1e54c410/turnstile/internal/poll"
 )
 
-// side is one direction of a descriptor: a queue of calls and what is known of its
-// readiness. The system calls are made with its mutex held, by the caller at first and then by
-// the loop for the first in the queue: they do not block. So calls are served one at a time and in
+// side is one direction of a descriptor: a queue of calls, and how the first of them is served. The
+// system calls are made with its mutex held, by the caller at first and then by who waits as
+// the first in the queue: they do not block. So calls are served one at a time and in
 // order, a call that is canceled has moved nothing that is not reported, and once a
 // side is shut nobody is inside a system call on its descriptor.
+//
+// How a side hears that a call which had to wait may go on depends on the system: see serving.
 //
 // Lock order: mu of rd, then that of wr, then those of the dispatcher.
 type side struct {
 	// What every call needs comes first, to be close together.
-	mu      sync.Mutex // guards what follows, but for s, fd, kind and the atomics
-	queue   park.Queue[op]
-	s       *sock
-	last    regular // the task that waited last
-	fd      int32
-	seen    uint32      // the calls have used up what the first so many edges told
-	reads   bool        // the direction
-	streak  uint8       // calls since one had to wait
-	shut    bool        // err is set
-	timed   bool        // deadline is set, or has passed
-	posted  bool        // in the ready FIFO, to go on with a long write
-	late    bool        // the deadline has passed
-	hup     atomic.Bool // a short read does not mean that all is read
-	waiting atomic.Bool // somebody may be in the queue
+	mu     sync.Mutex // guards what follows, but for s, fd, reads and the atomics
+	queue  park.Queue[op]
+	s      *sock
+	last   regular // the task that waited last
+	fd     int32
+	reads  bool  // the direction
+	streak uint8 // calls since one had to wait
+	shut   bool  // err is set
+	timed  bool  // deadline is set, or has passed
+	posted bool  // in the ready FIFO, to go on with a long write
+	late   bool  // the deadline has passed
+	ended  bool  // the end of the stream has been told
+	serving
 
-	// edges counts the events of the poller. It is written without mu, so that the loop does
-	// not wait for somebody who is inside a system call; it takes mu only if waiting is
-	// set. Who is about to wait sets that first and then looks at edges once more: one of the
-	// two sees what the other did.
-	edges atomic.Uint32
-
-	armed    uint32          // seen when the poller was last armed
 	err      error           // of all calls
 	lost     error           // the connection is broken, as a call in this direction was told
 	deadline int64           // loop time; 0: none
@@ -63,7 +55,7 @@ const (
 	connecting             // ends a connect that has begun
 	receiving              // one message; peer is who has sent it
 	sending                // one message
-	asking                 // what x.ask does, until it answers that it is done
+	asking                 // what x.ask does, on the goroutine that calls, until it answers that it is done
 )
 
 // op is one call.
@@ -79,6 +71,10 @@ type op struct {
 type extra struct {
 	sys poll.Op                    // of accepting, connecting, receiving and sending
 	ask func(fd int) (bool, error) // of asking: false if it would wait
+
+	more   bool // set by ask with its false: it would not wait, but lets others have their turn
+	asked  bool // ask has been called
+	queued bool // by a queue, which unlocks the mutex if it panics
 }
 
 var extras = sync.Pool{New: func() any { return new(extra) }}
@@ -86,6 +82,7 @@ var extras = sync.Pool{New: func() any { return new(extra) }}
 func newExtra() *extra {
 	x := extras.Get().(*extra)
 	x.sys.Reset()
+	x.more, x.asked, x.queued = false, false, false
 	return x
 }
 
@@ -115,14 +112,14 @@ const maxStreak = 64
 
 func (s *side) init(of *sock, reads bool) {
 	s.s, s.fd, s.reads = of, int32(of.fd), reads
-	s.edges.Store(1) // nothing is known: try
+	s.serving.init()
 }
 
 // ownCtx is nil, and stands for the ctx of the task that calls.
 var ownCtx context.Context
 
 // call makes one call.
-func (s *side) call(ctx context.Context, o *op) (err error) {
+func (s *side) call(ctx context.Context, o *op) error {
 	o.s = s
 	s.mu.Lock()
 	if s.queue.Len() == 0 {
@@ -141,15 +138,36 @@ func (s *side) call(ctx context.Context, o *op) (err error) {
 	}
 	s.streak = 0
 	if ctx == ownCtx {
-		*o, err = s.queue.WaitOwn(s.caller(), &s.mu, *o, take)
-	} else {
-		*o, err = s.queue.WaitLocked(ctx, &s.mu, *o, take)
+		return s.queue.WaitOwn(s.caller(), &s.mu, o, take)
 	}
+	return s.waitWith(ctx, o)
+}
+
+// waitWith is the wait of a call with a ctx. It is apart so that others have less on the stack meanwhile:
+// an idle connection is little else than the stack of the task that reads from it.
+//
+//go:noinline
+func (s *side) waitWith(ctx context.Context, o *op) (err error) {
+	*o, err = s.queue.WaitLocked(ctx, &s.mu, *o, take)
 	return err
 }
 
-// take is the take function of the queues.
-func take(o *op) (bool, error) { return o.s.serve(o) }
+// take is the take function of the queues. What asking calls is code of others, perhaps. It may care for
+// the goroutine it is on, and panic: so it is called on its own only, where the queue has taken
+// the call out for the time being. On that of somebody else it is told to try by itself.
+func take(o *op) (bool, error) {
+	if o.verb != asking {
+		return o.s.serve(o)
+	}
+	s := o.s
+	if s.shut || s.timed && s.expired() || s.queue.First() != o {
+		o.x.queued = true
+		return s.serve(o)
+	}
+	s.setAlarm()
+	s.queue.Nudge()
+	return false, nil
+}
 
 // regular is a task that can tell whether the caller runs in it.
 type regular interface {
@@ -182,72 +200,26 @@ func rests() {
 // is about to wait.
 var atBrink func()
 
-// serve tries to make a call.
-func (s *side) serve(o *op) (bool, error) {
-	if s.shut {
-		return true, s.err
+// setAlarm prepares for a wait that the deadline may end.
+func (s *side) setAlarm() {
+	if s.deadline == 0 || s.alarmAt != 0 && s.alarmAt <= s.deadline {
+		return
 	}
-	if s.timed && s.expired() {
-		return true, os.ErrDeadlineExceeded
-	}
-	for {
-		// Before the system call: an event that comes later counts.
-		e := s.edges.Load()
-		if e == s.seen {
-			if atBrink != nil {
-				atBrink()
-			}
-			if !s.waiting.Load() {
-				s.waiting.Store(true)
-			}
-			if s.edges.Load() != e {
-				continue
-			}
-			if s.s.edges && s.deadline == 0 {
-				return false, nil
-			}
-			return s.settleDown(e)
-		}
-		switch how, err := s.try(o); how {
-		case done:
-			return true, err
-		case drained:
-			s.seen = e
-			return true, err
-		case again:
-			if atBrink != nil {
-				atBrink()
-			}
-			s.seen = e
-		case more:
-			s.waiting.Store(true)
-			if !s.posted {
-				s.posted = true
-				s.s.loop.Ready(s)
-			}
-			return false, nil
-		}
+	s.alarmAt = s.deadline
+	wait := time.Duration(s.deadline - s.s.loop.Now())
+	if s.alarm == nil {
+		s.alarm = s.s.d.AfterFunc(wait, s.ring)
+	} else {
+		s.alarm.Reset(wait)
 	}
 }
 
-// settleDown prepares for a wait: for an event behind the first e, and for the deadline.
-func (s *side) settleDown(e uint32) (bool, error) {
-	if s.armed != e && !s.s.edges {
-		s.armed = e
-		if err := s.s.reg.Arm(s.reads, !s.reads); err != nil {
-			return true, err
-		}
+// later makes the loop go on with a long write.
+func (s *side) later() {
+	if !s.posted {
+		s.posted = true
+		s.s.loop.Ready(s)
 	}
-	if s.deadline != 0 && (s.alarmAt == 0 || s.alarmAt > s.deadline) {
-		s.alarmAt = s.deadline
-		wait := time.Duration(s.deadline - s.s.loop.Now())
-		if s.alarm == nil {
-			s.alarm = s.s.d.AfterFunc(wait, s.ring)
-		} else {
-			s.alarm.Reset(wait)
-		}
-	}
-	return false, nil
 }
 
 // try makes the system call.
@@ -258,10 +230,7 @@ func (s *side) try(o *op) (outcome, error) {
 	case writing:
 		return s.write(o)
 	case asking:
-		if ok, err := o.x.ask(int(s.fd)); ok || err != nil {
-			return done, err
-		}
-		return again, nil
+		return s.ask(o.x)
 	}
 	x := &o.x.sys
 	x.FD, x.Buf = int(s.fd), o.buf
@@ -271,7 +240,40 @@ func (s *side) try(o *op) (outcome, error) {
 	if o.n = x.N; o.verb == accepting {
 		o.n = x.Accepted
 	}
+	if x.Err != nil && s.lost == nil && sysLost(x.Err) {
+		s.lost = x.Err // asked for by sockets whose messages have an end
+	}
 	return done, x.Err
+}
+
+// ask does what asking does.
+func (s *side) ask(x *extra) (outcome, error) {
+	returned := false
+	defer func() {
+		if returned {
+			return
+		}
+		s.queue.Nudge()
+		if !x.queued {
+			s.mu.Unlock()
+		}
+	}()
+	x.asked = true
+	ok, err := x.ask(int(s.fd))
+	returned = true
+	switch {
+	case err != nil:
+		if !s.reads && s.lost == nil && sysLost(err) {
+			s.lost = err
+		}
+		return done, err
+	case ok:
+		return done, nil
+	case x.more:
+		x.more = false
+		return more, nil
+	}
+	return again, nil
 }
 
 func (s *side) read(o *op) (outcome, error) {
@@ -280,6 +282,8 @@ func (s *side) read(o *op) (outcome, error) {
 	switch {
 	case err == errAgain:
 		return again, nil
+	case err != nil && s.ended:
+		return done, io.EOF // it has been broken since, where the system tells of that
 	case err != nil:
 		s.lost = err
 		return done, err
@@ -287,14 +291,7 @@ func (s *side) read(o *op) (outcome, error) {
 		return done, s.ending()
 	}
 	o.n = n
-	// A read of a stream that returns less than it could has emptied the buffer of the kernel, and
-	// what comes in after it is a new edge: epoll(7), "Do I need to continuously read/write a
-	// file descriptor until EAGAIN when using the EPOLLET flag". So the read that would
-	// only say EAGAIN is not made. The exceptions are an end that came with the data, and a read
-	// that urgent data has cut short; an event with hup tells of both. A backend without edges
-	// looks at the state of the descriptor when it is armed. Sockets that are not TCP and pipes have more
-	// exceptions, so they are not glued.
-	if n < len(p) && s.s.glued && !s.hup.Load() {
+	if n < len(p) && s.emptied() {
 		return drained, nil
 	}
 	return done, nil
@@ -303,6 +300,9 @@ func (s *side) read(o *op) (outcome, error) {
 // ending tells the end of the stream from a connection that is broken: the system says so
 // once, to the first call in either direction.
 func (s *side) ending() error {
+	if s.ended {
+		return io.EOF
+	}
 	if s.lost != nil {
 		return s.lost
 	}
@@ -312,6 +312,7 @@ func (s *side) ending() error {
 	if wr.lost != nil {
 		return wr.lost
 	}
+	s.ended = true
 	return io.EOF
 }
 
@@ -338,29 +339,6 @@ func (s *side) write(o *op) (outcome, error) {
 		if o.n == len(o.buf) {
 			return done, nil
 		}
-	}
-}
-
-// event hears of the poller, on the loop.
-func (s *side) event() {
-	if s.told() {
-		s.nudge()
-	}
-}
-
-// told counts an event, and reports whether somebody has to be told of it.
-func (s *side) told() bool {
-	s.edges.Add(1)
-	return s.waiting.Load()
-}
-
-// nudge makes the first call that waits try again. It does so where it runs: what it reads is
-// near there then, and the loop is not kept.
-func (s *side) nudge() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.queue.Nudge() {
-		s.waiting.Store(false)
 	}
 }
 
@@ -431,6 +409,7 @@ func (s *side) end(err error) bool {
 	}
 	s.shut, s.err = true, err
 	s.silence()
+	s.quit()
 	s.queue.Settle(take)
 	return true
 }
@@ -443,4 +422,13 @@ func (s *side) do(fn func(fd int) error) error {
 		return s.err
 	}
 	return fn(int(s.fd))
+}
+
+// cut shuts the direction of a connection.
+func (s *side) cut() error {
+	return s.do(func(fd int) error {
+		err := sysShutdown(fd, !s.reads)
+		s.stir()
+		return err
+	})
 }

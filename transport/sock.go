@@ -15,32 +15,46 @@ type sock struct {
 	fd     int
 	d      *dispatch.Dispatcher
 	loop   seam.Loop
-	reg    seam.FD
-	edges  bool // the poller has edges, and need not be armed
-	glued  bool // a read that has not filled its buffer has taken all there was
-	file   bool // it is no socket
+	link
+	glued bool // a read that has not filled its buffer has taken all there was
+	file  bool // it is no socket
+	now   bool // a file that is one: its description blocks, and must not be changed
+
+	messages bool // it is a socket of messages: each call moves one
+	odd      bool // it is, or something is ahead: a Read is more than one of the socket
+	ahead    *ahead
+
+	// Guarded by mu of rd.
+	users  int32 // that have the descriptor outside of a call: it must stay open
+	orphan bool  // the last of them closes it
 }
 
 // attach puts fd on the loop of d. With pending set a connect is under way: the first event says that
 // there is something to ask. After an error fd is closed.
 func (s *sock) attach(d *dispatch.Dispatcher, fd int, pending bool) error {
-	s.fd, s.d, s.loop = fd, d, seam.Of(d)
-	s.rd.init(s, true)
-	s.wr.init(s, false)
+	s.prepare(d, fd)
 	if pending {
-		s.wr.seen = 1
+		s.wr.expectEvent()
 	}
-	reg, err := s.loop.Attach(uintptr(fd), s)
-	if err != nil {
+	if err := s.link.attach(s); err != nil {
 		_ = sysClose(fd)
 		return err
 	}
-	s.reg, s.edges = reg, reg.Edges()
 	return nil
+}
+
+// prepare is what comes before the loop is told of fd.
+func (s *sock) prepare(d *dispatch.Dispatcher, fd int) {
+	s.fd, s.d, s.loop = fd, d, seam.Of(d)
+	s.rd.init(s, true)
+	s.wr.init(s, false)
 }
 
 func (s *sock) sysRead(p []byte) (int, error) {
 	if s.file {
+		if s.now {
+			return sysReadNow(s.fd, p)
+		}
 		return sysReadFile(s.fd, p)
 	}
 	return sysRead(s.fd, p)
@@ -48,22 +62,12 @@ func (s *sock) sysRead(p []byte) (int, error) {
 
 func (s *sock) sysWrite(p []byte) (int, error) {
 	if s.file {
+		if s.now {
+			return sysWriteNow(s.fd, p)
+		}
 		return sysWriteFile(s.fd, p)
 	}
 	return sysWrite(s.fd, p)
-}
-
-// Ready implements seam.Latch.
-func (s *sock) Ready(read, write, hup bool) {
-	if hup {
-		s.rd.hup.Store(true)
-	}
-	if read {
-		s.rd.event()
-	}
-	if write {
-		s.wr.event()
-	}
 }
 
 // Closed implements seam.Latch.
@@ -79,8 +83,33 @@ func (s *sock) close() error {
 		return net.ErrClosed
 	}
 	s.wr.end(net.ErrClosed)
-	s.reg.Detach()
+	s.detach()
+	s.rd.mu.Lock()
+	s.orphan = s.users > 0
+	left := s.orphan
+	s.rd.mu.Unlock()
+	if left {
+		return nil
+	}
 	return sysClose(s.fd)
+}
+
+// use calls fn with the descriptor, which stays open meanwhile, also if it is closed. No mutex is held.
+func (s *sock) use(fn func(fd int)) error {
+	if err := s.rd.do(func(int) error { s.users++; return nil }); err != nil {
+		return err
+	}
+	defer func() {
+		s.rd.mu.Lock()
+		s.users--
+		last := s.users == 0 && s.orphan
+		s.rd.mu.Unlock()
+		if last {
+			_ = sysClose(s.fd)
+		}
+	}()
+	fn(s.fd)
+	return nil
 }
 
 func (s *sock) setDeadline(t time.Time) error {

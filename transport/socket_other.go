@@ -1,28 +1,30 @@
-//go:build !(darwin || dragonfly || freebsd || linux || netbsd || openbsd || solaris)
+//go:build !(darwin || dragonfly || freebsd || linux || netbsd || openbsd || solaris || windows)
 
 package transport
 
 import (
 	"errors"
 	"net"
-	"net/netip"
 
+	"github.com/seed-1e54c410/turnstile/dispatch"
 	"github.com/seed-1e54c410/turnstile/internal/poll"
 )
 
-// There is no poller here, so no connection or listener is ever made: the first two fail,
-// and the rest is never called.
+// There is no poller here, so no socket is ever made: the first one fails, and the rest is never called.
 
-func sysListen(netip.AddrPort) (int, error) { return -1, errors.ErrUnsupported }
-func sysSocket(netip.AddrPort) (int, error) { return -1, errors.ErrUnsupported }
+const abstractNames = false
+
+func sysSocket(plan) (int, error)           { return -1, errors.ErrUnsupported }
+func sysBindTo(int, dispatch.Addr) error    { return errors.ErrUnsupported }
+func sysListen(int, int) error              { return errors.ErrUnsupported }
 func sysTry(*poll.Op) bool                  { return false }
-func sysAccepted(int)                       {}
+func sysAccepted(int, net.KeepAliveConfig)  {}
 func sysRead(int, []byte) (int, error)      { return 0, errors.ErrUnsupported }
 func sysWrite(int, []byte) (int, error)     { return 0, errors.ErrUnsupported }
 func sysReadFile(int, []byte) (int, error)  { return 0, errors.ErrUnsupported }
 func sysWriteFile(int, []byte) (int, error) { return 0, errors.ErrUnsupported }
 func sysShutdown(int, bool) error           { return errors.ErrUnsupported }
 func sysClose(int) error                    { return errors.ErrUnsupported }
-func sysLocalAddr(string, int) net.Addr     { return nil }
-func sysPeerAddr(string, int) net.Addr      { return nil }
+func sysTaken(error) bool                   { return false }
+func sysPassing(error) bool                 { return false }
 func sysLost(error) bool                    { return false }

@@ -1,13 +1,24 @@
-// Package transport has TCP connections and listeners that wait on a dispatcher.
+// Package transport has sockets, pipes, child processes and signals that wait on a dispatcher.
 //
-// A [Conn] is a [net.Conn] and a [Listener] is a [net.Listener], so whatever is written
-// against those (bufio, crypto/tls, net/http) runs over them. In a task of any dispatcher their calls
-// suspend the task, on an ordinary goroutine they block the goroutine; one connection
-// may be used by both at the same time.
+// In a task of any dispatcher its calls suspend the task, on an ordinary goroutine they block the goroutine; one
+// connection may be used by both at the same time. A [Conn] is a [net.Conn], a [Listener] a
+// [net.Listener] and a [PacketConn] a [net.PacketConn], so whatever is written against those (bufio,
+// crypto/tls, net/http) runs over them.
 //
-//   - [Dial] and [Listen] make them, on the dispatcher of their ctx.
-//   - [Listener.AcceptConn] and [Conn.With] take a ctx; the calls of package net have none and,
-//     in a task, end when that task is canceled.
+//   - [Dial] and [Dialer] connect, with Happy Eyeballs; [Listen], [ListenPacket] and [ListenConfig] listen: TCP, UDP and Unix
+//     sockets of all kinds.
+//   - [Serve] runs a task for each connection, and stops gracefully. [ServeEvents] calls a function for
+//     what has come, so that an idle connection costs some 300 bytes; one that has to wait becomes a task.
+//     [ServePackets] serves datagrams. A [ServeGroup] does the same on several dispatchers, one for each CPU.
+//   - [Reader] reads lines, messages and exact amounts, with limits, from any io.Reader.
+//   - [DialTLS], [ListenTLS], [TLSClient] and [TLSServer] are crypto/tls; a bare tls.Conn that is used by two tasks
+//     at once can stop their loop, see [TLSConn].
+//   - [Socket] has the calls of the system with a ctx, for what the other types do not offer.
+//   - [Command] and [Process] run child processes, a [Pipe] is one end of a pipe, a FIFO or a standard stream,
+//     [WaitSignal] and [NotifyContext] wait for signals.
+//
+// Calls that a method of package net prescribes have no ctx and, in a task, end when that task is canceled;
+// [Conn.With] and its like return a view whose calls end with a ctx.
 //
 // # What the dispatcher does
 //
@@ -38,14 +49,14 @@
 //
 // # Platforms
 //
-// There are sockets on the Unix systems that have a native poller. Elsewhere Dial and
-// Listen return an error that is errors.ErrUnsupported.
+// All of it works on the Unix systems that have a native poller and, but for what the types say, on Windows.
+// On js and wasip1 whatever makes a connection, a pipe or a process returns an error that is
+// errors.ErrUnsupported.
 package transport
 
 import (
 	"context"
 	"errors"
-	"net"
 
 	"github.com/seed-1e54c410/turnstile/core"
 	"github.com/seed-1e54c410/turnstile/dispatch"
@@ -59,21 +70,21 @@ var ErrNoDispatcher = errors.New("transport: ctx belongs to no dispatcher (see c
 // errAgain is what a system call answers that would have to wait.
 var errAgain = errors.New("transport: would wait")
 
-// place returns the dispatcher of ctx, if network is one of ours and ctx is not done.
-func place(ctx context.Context, network string) (*dispatch.Dispatcher, error) {
+// place returns the dispatcher of ctx and the medium of network, if there are both and ctx is
+// not done.
+func place(ctx context.Context, network string) (*dispatch.Dispatcher, medium, error) {
 	if err := ctx.Err(); err != nil {
-		return nil, park.Failed(err)
+		return nil, medium{}, park.Failed(err)
 	}
-	switch network {
-	case "tcp", "tcp4", "tcp6":
-	default:
-		return nil, net.UnknownNetworkError(network)
+	m, err := mediumOf(network)
+	if err != nil {
+		return nil, m, err
 	}
 	d := core.DispatcherOf(ctx)
 	if d == nil {
-		return nil, ErrNoDispatcher
+		return nil, m, ErrNoDispatcher
 	}
-	return d, nil
+	return d, m, nil
 }
 
 // ended is the error of a call whose ctx, or task, has ended. It hides the method Temporary

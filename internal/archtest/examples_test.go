@@ -27,6 +27,15 @@ var exempt = map[string]string{
 	"sync.SemaphoreStats":   "a snapshot that Semaphore.Stats returns",
 	"sync.TokenBucketStats": "a snapshot that TokenBucket.Stats returns",
 	"sync.WaitGroupStats":   "a snapshot that WaitGroup.Stats returns",
+
+	"transport.EventConfig":   "the options of ServeEvents, see ExampleServeEvents",
+	"transport.EventConn":     "what a handler gets, see ExampleServeEvents",
+	"transport.GroupConfig":   "the options of ServeGroup, see ExampleServeGroup",
+	"transport.Packet":        "what a handler gets, see ExampleServePackets",
+	"transport.PacketsConfig": "the options of ServePackets, see ExampleServePackets",
+	"transport.ServeConfig":   "the options of Serve, see ExampleServe",
+	"transport.Spread":        "an option of ServeGroup",
+	"transport.StopError":     "an error with two numbers",
 }
 
 func TestExamples(t *testing.T) { report(t, checkExamples(repository(t), exempt)) }

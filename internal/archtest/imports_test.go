@@ -24,7 +24,7 @@ var edges = map[string][]string{
 	"internal/poll":  {},
 	"internal/ring":  {},
 	"internal/timer": {},
-	"internal/seam":  {"internal/park", "internal/timer"}, // doors between dispatch and core that users must not see
+	"internal/seam":  {"internal/park", "internal/poll", "internal/timer"}, // doors between dispatch and core that users must not see
 
 	"dispatch": {"internal/gid", "internal/park", "internal/poll", "internal/seam", "internal/timer"},
 	"sync":     {"internal/park"},
@@ -37,7 +37,7 @@ var edges = map[string][]string{
 	"stream":        {"core", "dispatch", "event", "internal/park", "internal/ring", "lock", "queue", "sync"},
 	"proptest":      {"core", "dispatch", "internal/gid", "internal/park", "internal/seam"},
 	"proptest/laws": {"core", "proptest"},
-	"transport":     {"core", "dispatch", "internal/park", "internal/poll", "internal/seam", "sync"},
+	"transport":     {"core", "dispatch", "internal/park", "internal/poll", "internal/seam", "lock", "sync"},
 }
 
 // support lists packages that only tests import. They may import what a test may,

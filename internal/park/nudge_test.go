@@ -163,9 +163,9 @@ func TestWaitOwn(t *testing.T) {
 				o.mu.Lock()
 				var err error
 				if known {
-					_, err = o.queue.WaitOwn(h, &o.mu, 1, never)
+					err = o.queue.WaitOwn(h, &o.mu, new(1), never)
 				} else {
-					_, err = o.queue.WaitOwn(nil, &o.mu, 1, never)
+					err = o.queue.WaitOwn(nil, &o.mu, new(1), never)
 				}
 				if want := ctx.Err(); err != want {
 					t.Errorf("WaitOwn() = %v, want %v", err, want)
@@ -184,7 +184,7 @@ func TestWaitOwn(t *testing.T) {
 		go func() {
 			defer close(ended)
 			o.mu.Lock()
-			if _, err := o.queue.WaitOwn(nil, &o.mu, 1, never); err != nil {
+			if err := o.queue.WaitOwn(nil, &o.mu, new(1), never); err != nil {
 				t.Errorf("WaitOwn() = %v", err)
 			}
 		}()

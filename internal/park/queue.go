@@ -127,14 +127,17 @@ func ask[V any](mu *sync.Mutex, take func(*V) (bool, error), v *V) (bool, error)
 // block queues n and waits until it is granted, failed or given up. The mutex
 // is held at the call and free at the return.
 func (q *Queue[V]) block(ctx context.Context, mu *sync.Mutex, n *node[V], take func(*V) (bool, error)) (V, error) {
-	host := self(mu)
+	host, quiet := carried(ctx)
+	if host == nil {
+		host = self(mu)
+	}
 	n.host, n.note = host, waiting()
 	q.push(n)
 	if host != nil {
 		if ctx == ownCtx {
 			ctx = host.Context()
 		}
-		return q.suspend(ctx, mu, n, take)
+		return q.suspend(ctx, mu, n, take, quiet)
 	}
 	var done <-chan struct{}
 	if ctx != ownCtx {
@@ -167,6 +170,11 @@ func (q *Queue[V]) block(ctx context.Context, mu *sync.Mutex, n *node[V], take f
 		case <-done:
 			ended = true
 		}
+		mu.Lock()
+		if n.done {
+			break // ctx is not asked any more: a panic of it would take the grant along
+		}
+		mu.Unlock()
 		var err error
 		q.outside(mu, n, take, func() { err = ctx.Err() })
 		if err == nil && ended {
@@ -205,19 +213,18 @@ func (q *Queue[V]) takeHead(mu *sync.Mutex, n *node[V], take func(*V) (bool, err
 }
 
 // suspend is block for a task. The mutex is held at the call.
-func (q *Queue[V]) suspend(ctx context.Context, mu *sync.Mutex, n *node[V], take func(*V) (bool, error)) (V, error) {
+func (q *Queue[V]) suspend(ctx context.Context, mu *sync.Mutex, n *node[V], take func(*V) (bool, error), quiet bool) (V, error) {
 	host := n.host
 	mu.Unlock()
-	v, err, failed := q.await(ctx, mu, n, take, true)
+	v, err, failed := q.await(ctx, mu, n, take, quiet)
 	if failed {
 		host.Failed() // with nothing armed: it may not return
 	}
 	return v, err
 }
 
-// await does the waiting of a task, with ctx armed if arm is set. The mutex is free at the
-// call.
-func (q *Queue[V]) await(ctx context.Context, mu *sync.Mutex, n *node[V], take func(*V) (bool, error), arm bool) (v V, err error, failed bool) {
+// await does the waiting of a task, with ctx armed unless it is quiet. The mutex is free at the call.
+func (q *Queue[V]) await(ctx context.Context, mu *sync.Mutex, n *node[V], take func(*V) (bool, error), quiet bool) (v V, err error, failed bool) {
 	host := n.host
 	out := true // the mutex is free, and code that is not ours may run
 	armed := false
@@ -229,57 +236,53 @@ func (q *Queue[V]) await(ctx context.Context, mu *sync.Mutex, n *node[V], take f
 			q.desert(mu, n, take)
 		}
 	}()
-	if arm {
+	if !quiet {
 		host.Arm(ctx)
 		armed = true
 	}
-	for {
-		err := ctx.Err()
-		if err == nil {
-			err = host.Err()
-		}
-		mu.Lock()
-		out = false
-		if n.done {
-			v, err = q.finish(mu, n)
-			return v, err, false
-		}
-		if err != nil {
-			v, err = q.quit(mu, n, take, err)
-			return v, err, true
-		}
-		if n.look && q.head == n {
-			if v, err, ok := q.takeHead(mu, n, take); ok {
+	for first := true; ; first = false {
+		// Nothing was asked that could have used up a wake, so there is nothing to look at yet.
+		if !first || !quiet {
+			err := ctx.Err()
+			if err == nil {
+				err = host.Err()
+			}
+			mu.Lock()
+			out = false
+			if n.done {
+				v, err = q.finish(mu, n)
 				return v, err, false
 			}
+			if err != nil {
+				v, err = q.quit(mu, n, take, err)
+				return v, err, true
+			}
+			if n.look && q.head == n {
+				if v, err, ok := q.takeHead(mu, n, take); ok {
+					return v, err, false
+				}
+			}
+			out = true
+			mu.Unlock()
 		}
-		out = true
-		mu.Unlock()
 		host.Suspend(q)
-	}
-}
-
-// outside calls fn, which may be code of others, while n is queued and the mutex is free.
-func (q *Queue[V]) outside(mu *sync.Mutex, n *node[V], take func(*V) (bool, error), fn func()) {
-	out := true
-	defer func() {
-		if out {
-			q.desert(mu, n, take)
+		if v, err, ok := q.granted(mu, n); ok {
+			out = false
+			return v, err, false
 		}
-	}()
-	fn()
-	out = false
+	}
 }
 
-// desert takes n out of the queue, whose call will not come back because code of others has
-// panicked in it: else something would be granted to nobody.
-func (q *Queue[V]) desert(mu *sync.Mutex, n *node[V], take func(*V) (bool, error)) {
+// granted ends a wait that was granted or failed, if it was. A task asks before its ctx, so that a panic of
+// that takes no grant along.
+func (q *Queue[V]) granted(mu *sync.Mutex, n *node[V]) (v V, err error, ok bool) {
 	mu.Lock()
-	if n.done {
-		_, _ = q.finish(mu, n)
-	} else {
-		_, _ = q.quit(mu, n, take, nil)
+	if !n.done {
+		mu.Unlock()
+		return v, nil, false
 	}
+	v, err = q.finish(mu, n)
+	return v, err, true
 }
 
 // self finds out who is about to wait. It unlocks mu before it panics.
@@ -409,6 +412,7 @@ func (q *Queue[V]) Fail(n int, err error) int {
 
 // First returns what the head brought, nil if nobody waits.
 func (q *Queue[V]) First() *V {
+	q.clean()
 	if q.head == nil {
 		return nil
 	}
@@ -416,7 +420,12 @@ func (q *Queue[V]) First() *V {
 }
 
 // Len returns the number of waiters.
-func (q *Queue[V]) Len() int { return int(q.n) }
+func (q *Queue[V]) Len() int {
+	if q.n > 0 {
+		q.clean()
+	}
+	return int(q.n)
+}
 
 // All iterates over what the waiters brought, in order of arrival.
 func (q *Queue[V]) All() iter.Seq[V] {

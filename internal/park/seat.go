@@ -2,26 +2,6 @@ package park
 
 import "sync"
 
-// WaitOwn is WaitLocked for a call that was given no ctx: that of the task that waits ends it,
-// and nothing does on a goroutine. The host is the task that calls, if the caller knows
-// it, else nil.
-func (q *Queue[V]) WaitOwn(host Host, mu *sync.Mutex, v V, take func(*V) (bool, error)) (V, error) {
-	n := q.get()
-	n.v = v
-	if host == nil {
-		return q.block(ownCtx, mu, n, take)
-	}
-	n.host = host
-	q.push(n)
-	mu.Unlock()
-	// A cancel wakes the task by itself: nothing has to be armed.
-	v, err, failed := q.await(host.Context(), mu, n, take, false)
-	if failed {
-		host.Failed()
-	}
-	return v, err
-}
-
 // Seat is a place in a queue that belongs to the waiter. The zero value is ready.
 type Seat[V any] struct{ node node[V] }
 
@@ -70,6 +50,11 @@ func (q *Queue[V]) stay(mu *sync.Mutex, n *node[V]) (err error, failed bool) {
 		}
 		mu.Unlock()
 		n.host.Suspend(q)
+		mu.Lock()
+		if n.done {
+			break // before a ctx that may panic is asked, which would take the grant along
+		}
+		mu.Unlock()
 	}
 	out = false
 	return q.rise(mu, n, err)

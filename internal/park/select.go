@@ -213,6 +213,9 @@ func (s *selector) wait(ctx context.Context) error {
 	s.host.Arm(ctx)
 	defer s.host.Disarm()
 	for {
+		if s.state.Load() == won {
+			return nil // before a ctx that may panic is asked, which would take the grant along
+		}
 		err := ctx.Err() // of somebody else's, which may wait, and so use up the wake of a grant
 		if err == nil {
 			err = s.host.Err()

@@ -10,7 +10,9 @@ var ErrTruncated = errors.New("poll: message larger than the buffer")
 type OpKind uint8
 
 // The operations on sockets. Each is one call of the system; Send may move less than it
-// was given.
+// was given. The last two move nothing and have no buffer: they end when an Op that receives, or one
+// that sends, may succeed at its Try. They are for Submit only. An error that they end with may be
+// told by nothing else.
 const (
 	OpRecv OpKind = iota + 1
 	OpSend
@@ -18,6 +20,8 @@ const (
 	OpSendTo
 	OpAccept
 	OpConnect
+	OpReadable
+	OpWritable
 )
 
 // Op is one operation on a socket. From a Submit that returned nil until the Event that carries

@@ -16,7 +16,9 @@ import (
 const maxSend = 256 << 10
 
 // sends reports whether op sends data.
-func (op *Op) sends() bool { return op.Kind == OpSend || op.Kind == OpSendTo }
+func (op *Op) sends() bool {
+	return op.Kind == OpSend || op.Kind == OpSendTo || op.Kind == OpWritable
+}
 
 // send sends what there is room for; it returns wouldBlock if there is none.
 func (op *Op) send() error {
@@ -25,11 +27,14 @@ func (op *Op) send() error {
 		sys.buf.Len = min(sys.buf.Len, maxSend)
 	}
 	var err error
-	if op.Kind == OpSend {
+	switch op.Kind {
+	case OpWritable:
+		sys.name, err = "WSASend", wouldBlock // the driver is asked
+	case OpSend:
 		sys.name = "WSASend"
 		err = winsock(syscall.SyscallN(procWSASend.Addr(), uintptr(s), uintptr(unsafe.Pointer(&sys.buf)), 1,
 			uintptr(unsafe.Pointer(&sys.moved)), 0, 0, 0))
-	} else {
+	case OpSendTo:
 		sys.name = "WSASendTo"
 		err = winsock(syscall.SyscallN(procWSASendTo.Addr(), uintptr(s), uintptr(unsafe.Pointer(&sys.buf)), 1,
 			uintptr(unsafe.Pointer(&sys.moved)), 0, uintptr(unsafe.Pointer(&op.Addr.raw)), uintptr(op.Addr.n), 0, 0))
@@ -69,6 +74,7 @@ func (p *iocp) sendAgain(op *Op, events uint32, ev *Event) bool {
 		err = windows.ERROR_OPERATION_ABORTED
 	case events&afdLocalClose != 0:
 		err = windows.WSAENOTSOCK
+	case op.Kind == OpWritable:
 	default:
 		if err = op.send(); err == wouldBlock {
 			if err = p.awaitRoom(op); err == nil {

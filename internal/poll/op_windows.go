@@ -47,12 +47,6 @@ func Stream(fd int) (stream, glued bool, err error) {
 	return kind == windows.SOCK_STREAM, kind == windows.SOCK_STREAM, nil
 }
 
-// Try is not for this system, whose poller takes operations.
-func (o *Op) Try() bool {
-	o.Err = fmt.Errorf("poll: operation: %w", errors.ErrUnsupported)
-	return true
-}
-
 // owners tells which of our ports a handle belongs to. The system only tells that it belongs to
 // one. An entry outlives a handle that was closed by other means than CloseFD, which makes no
 // difference unless its number comes back on a handle of somebody else's port.
@@ -246,7 +240,15 @@ func (op *Op) start() (done bool, err error) {
 		return false, winsock(syscall.SyscallN(procWSARecvFrom.Addr(), uintptr(s), uintptr(unsafe.Pointer(&sys.buf)), 1, 0,
 			uintptr(unsafe.Pointer(&sys.flags)), uintptr(unsafe.Pointer(&op.Addr.raw)), uintptr(unsafe.Pointer(&op.Addr.n)),
 			uintptr(unsafe.Pointer(&sys.ov)), 0))
-	case OpSend, OpSendTo:
+	case OpReadable:
+		// A receive of nothing ends when there is something. On a stream it takes nothing; that a
+		// message stays where it is has to be asked for.
+		sys.name, sys.buf = "WSARecv", windows.WSABuf{Buf: &sys.one[0]}
+		if op.Messages {
+			sys.flags = windows.MSG_PEEK
+		}
+		return false, windows.WSARecv(s, &sys.buf, 1, nil, &sys.flags, &sys.ov, nil)
+	case OpSend, OpSendTo, OpWritable:
 		return true, op.send()
 	case OpAccept:
 		sys.name = "AcceptEx"
@@ -331,6 +333,9 @@ func (sys *opSys) finish(op *Op) bool {
 	n := int(sys.ov.InternalHigh)
 	tooLarge := status == statusBufferOverflow || errors.Is(err, windows.WSAEMSGSIZE) || err == nil && n > len(op.Buf)
 	switch {
+	case tooLarge && op.Kind == OpReadable:
+		op.N, op.Err = 0, nil // there is a message
+		return true
 	case tooLarge && op.receives():
 		op.N, op.Err = min(int(sys.buf.Len), len(op.Buf)), errTooLarge
 		return true

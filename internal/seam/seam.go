@@ -7,6 +7,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/seed-1e54c410/turnstile/internal/poll"
 	"github.com/seed-1e54c410/turnstile/internal/timer"
 )
 
@@ -58,6 +59,12 @@ type Loop interface {
 	// directions and edge-triggered, until Detach.
 	Attach(fd uintptr, h Latch) (FD, error)
 
+	// AttachPort gives whoever has the socket fd a way to hand operations on it to the poller, until
+	// Detach; h hears of Closed only. The error is dispatch.ErrBound for a socket that
+	// belongs to another poller, and errors.ErrUnsupported where the poller takes no
+	// operations.
+	AttachPort(fd uintptr, h Latch) (Port, error)
+
 	// Simulate sets or, with nil, removes a simulation. The loop must not run.
 	Simulate(s *Sim)
 	// Sim returns the simulation, nil in real life.
@@ -83,6 +90,26 @@ type FD interface {
 	Edges() bool
 	// Detach ends the events, before the descriptor is closed.
 	Detach()
+}
+
+// Port is a descriptor whose operations the poller takes. What is handed to it does not keep the
+// dispatcher from ending.
+type Port interface {
+	// Submit starts o on the descriptor. Unless it returns an error, the Owner of o, a Completer,
+	// hears of its end exactly once, and has it back with that; never from within the call. It must not
+	// be called after Latch.Closed.
+	Submit(o *poll.Op) error
+	// Cancel requests the end of o, if it has not come yet.
+	Cancel(o *poll.Op)
+	// Detach is the last call, before the descriptor is closed. What is under way ought to be canceled;
+	// it still completes.
+	Detach()
+}
+
+// Completer owns operations that are with the poller.
+type Completer interface {
+	// Completed comes on the loop, between callbacks.
+	Completed(o *poll.Op)
 }
 
 // Latch hears of a descriptor in operation mode. Both calls come on the loop, between

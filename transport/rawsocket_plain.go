@@ -8,17 +8,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Here no call that makes a socket with its flags is within reach. The lock keeps
-// a fork from inheriting it meanwhile.
-
-func socket(family int) (int, error) {
+// rawSocket makes a socket. No call that makes one with its flags is within reach here; the lock
+// keeps a fork from inheriting it meanwhile.
+func rawSocket(domain, typ, protocol int) (int, error) {
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
-	fd, err := unix.Socket(family, unix.SOCK_STREAM, unix.IPPROTO_TCP)
-	return prepared(fd, err)
-}
-
-func prepared(fd int, err error) (int, error) {
+	fd, err := unix.Socket(domain, typ, protocol)
 	if err != nil {
 		return -1, err
 	}

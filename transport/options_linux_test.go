@@ -1,0 +1,83 @@
+package transport_test
+
+import (
+	"errors"
+	"net"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestSetOptions(t *testing.T) {
+	everyWayOn(t, "", func(w *world) {
+		a, b := w.pair()
+		defer b.Close()
+		get := func(level, name int) int {
+			v, err := unix.GetsockoptInt(a.FD(), level, name)
+			if err != nil {
+				w.Fatal(err)
+			}
+			return v
+		}
+		must := func(err error) {
+			w.Helper()
+			if err != nil {
+				w.Error(err)
+			}
+		}
+		for _, on := range []bool{false, true} {
+			must(a.SetNoDelay(on))
+			if got := get(unix.IPPROTO_TCP, unix.TCP_NODELAY) != 0; got != on {
+				w.Errorf("TCP_NODELAY is %v", got)
+			}
+		}
+		must(a.SetReadBuffer(10000))
+		must(a.SetWriteBuffer(20000))
+		if r, wr := get(unix.SOL_SOCKET, unix.SO_RCVBUF), get(unix.SOL_SOCKET, unix.SO_SNDBUF); r != 20000 || wr != 40000 {
+			w.Errorf("buffers of %d and %d bytes", r, wr)
+		}
+		for _, o := range []struct {
+			config                    net.KeepAliveConfig
+			on, idle, interval, count int
+		}{
+			{net.KeepAliveConfig{}, 0, 15, 15, 9},
+			{net.KeepAliveConfig{Enable: true, Idle: 1500 * time.Millisecond, Interval: 3 * time.Second, Count: 4}, 1, 2, 3, 4},
+			{net.KeepAliveConfig{Enable: true, Idle: -1, Interval: -1, Count: -1}, 1, 2, 3, 4},
+			{net.KeepAliveConfig{Enable: true}, 1, 15, 15, 9},
+		} {
+			must(a.SetKeepAliveConfig(o.config))
+			on := get(unix.SOL_SOCKET, unix.SO_KEEPALIVE)
+			idle, interval, count := get(unix.IPPROTO_TCP, unix.TCP_KEEPIDLE), get(unix.IPPROTO_TCP, unix.TCP_KEEPINTVL), get(unix.IPPROTO_TCP, unix.TCP_KEEPCNT)
+			if on != o.on || idle != o.idle || interval != o.interval || count != o.count {
+				w.Errorf("%+v: %d %d %d %d", o.config, on, idle, interval, count)
+			}
+		}
+		must(a.SetLinger(5))
+		if l, err := unix.GetsockoptInt(a.FD(), unix.SOL_SOCKET, unix.SO_LINGER); l == 0 || err != nil {
+			w.Errorf("linger %d, %v", l, err)
+		}
+		must(a.SetLinger(-1))
+		if l, err := unix.GetsockoptInt(a.FD(), unix.SOL_SOCKET, unix.SO_LINGER); l != 0 || err != nil {
+			w.Errorf("linger %d, %v", l, err)
+		}
+		must(a.SetLinger(0))
+		a.Close()
+		if _, err := b.Read(make([]byte, 1)); !errors.Is(err, unix.ECONNRESET) {
+			w.Errorf("Read = %v, want a reset", err)
+		}
+		w.isOpError(a.SetNoDelay(true), "set", net.ErrClosed)
+
+		p := w.packets("udp4")
+		must(p.SetReadBuffer(10000))
+		must(p.SetWriteBuffer(10000))
+		p.Close()
+		w.isOpError(p.SetReadBuffer(1), "set", net.ErrClosed)
+		c, d := w.connected("unixgram")
+		defer c.Close()
+		defer d.Close()
+		if err := c.SetNoDelay(true); err == nil {
+			w.Error("a socket that has no such option has taken it")
+		}
+	})
+}

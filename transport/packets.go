@@ -1,0 +1,228 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"net"
+	"time"
+
+	"github.com/seed-1e54c410/turnstile/core"
+	"github.com/seed-1e54c410/turnstile/dispatch"
+)
+
+// PacketsConfig says how [ServePackets] serves. The zero value handles one message after the other.
+type PacketsConfig struct {
+	// Parallel is how many handlers may run at a time, 1 if not positive. With 1 messages are handled in
+	// the order of their arrival; with more they begin in that order. While all are busy messages wait in
+	// the system, which drops what it has no room for.
+	Parallel int
+	// Size is how many bytes of a message are received; of a longer one Packet.Truncated is set. 65,535, the
+	// most that UDP can carry, if not positive. There is one buffer for each handler that has ever run at the
+	// same time.
+	Size int
+	// Grace is how long handlers may go on when the server stops, as in [ServeConfig].
+	Grace time.Duration
+	// OnError is told the error that a handler has returned, or the *core.PanicError of its panic, with the
+	// message, and with nil an error of receiving. If it is nil errors are logged. Its panic leaves the call
+	// that turns the dispatcher.
+	OnError func(p *Packet, err error)
+}
+
+// Packet is a message that [ServePackets] has received. It belongs to the handler until that returns.
+type Packet struct {
+	Message
+	// Data is the message.
+	Data []byte
+	// Conn is the socket that it came to.
+	Conn *PacketConn
+}
+
+// Reply sends data to the sender of the message, as PacketConn.WriteTo does. It ends with the deadlines of the
+// socket and, in a task, with that.
+func (p *Packet) Reply(data []byte) (int, error) {
+	if p.From.IsValid() {
+		return p.Conn.WriteToAddrPort(data, p.From)
+	}
+	return p.Conn.WriteTo(data, &net.UnixAddr{Net: p.Conn.LocalAddr().Network(), Name: p.FromUnix})
+}
+
+// ServePackets receives messages from c, and calls handle with each of them in a task on the dispatcher of c,
+// until ctx ends. It returns when all handlers have ended. It may be called on a goroutine, or in a
+// task of any dispatcher. The dispatcher of c has to be turned.
+//
+// The ctx that handle gets has the values of ctx, but does not end with it. Neither an error nor a panic of a
+// handler disturbs the others, nor does an error of receiving, which some systems give for a message
+// that was sent before: PacketsConfig.OnError is told. Between such errors it pauses as Serve does.
+//
+// When ctx ends the server stops: it receives nothing any more; handlers have PacketsConfig.Grace to end by
+// themselves, and can reply; then their ctx is canceled, and c is closed. The result is that of [Serve].
+func ServePackets(ctx context.Context, c *PacketConn, handle func(ctx context.Context, p *Packet) error, cfg PacketsConfig) error {
+	defer c.Close()
+	return packetsOn(ctx, c.c.sock.d, c, handle, cfg)
+}
+
+// packetsOn is ServePackets with the handlers on d. It leaves c open.
+func packetsOn(ctx context.Context, d *dispatch.Dispatcher, c *PacketConn, handle func(ctx context.Context, p *Packet) error, cfg PacketsConfig) error {
+	if handle == nil {
+		panic("transport: nil handler")
+	}
+	if cfg.Size <= 0 {
+		cfg.Size = 1<<16 - 1
+	}
+	s := &packetServer{
+		server: &server{d: d, grace: cfg.Grace, berths: []*berth{{d: d}}, shut: func() {}},
+		c:      c, handle: handle, cfg: cfg, fatal: core.NewFuture[error](),
+	}
+	s.intake = s.receiveAll
+	return s.serve(ctx)
+}
+
+// packetServer is a server of messages. It has workers, each a task that receives a message and handles
+// it: so no message is handed from one to the other. Its own fields are used on the loop only.
+type packetServer struct {
+	*server
+	c      *PacketConn
+	handle func(ctx context.Context, p *Packet) error
+	cfg    PacketsConfig
+
+	receiving context.Context     // ends when the stop begins
+	fatal     *core.Future[error] // nothing can be received any more
+	workers   int                 // that have begun and not ended
+	free      int                 // of them, those that receive
+}
+
+// receiveAll is the intake: it waits while the workers do.
+func (s *packetServer) receiveAll(ctx context.Context) error {
+	s.receiving = ctx
+	s.begin()
+	err, waited := s.fatal.Await(ctx)
+	if waited != nil {
+		return nil
+	}
+	return err
+}
+
+// begin starts another worker.
+func (s *packetServer) begin() {
+	s.alive.Add(1)
+	s.berths[0].alive.Add(1)
+	s.workers++
+	s.free++
+	began := false
+	t := core.Start(s.base, func(ctx context.Context) error {
+		began = true
+		w := &packetWorker{s: s, ctx: ctx, free: true}
+		w.packet.Conn = s.c
+		defer w.end()
+		w.work()
+		w.over = true
+		return nil
+	})
+	if t.Finished() && !began { // the dispatcher closes
+		s.workers--
+		s.gone(s.berths[0])
+	}
+}
+
+// packetWorker is the state of one worker.
+type packetWorker struct {
+	s      *packetServer
+	ctx    context.Context
+	packet Packet
+	buf    []byte
+	free   bool
+	over   bool
+}
+
+// work receives and handles until nothing is to be received any more.
+func (w *packetWorker) work() {
+	s := w.s
+	w.buf = make([]byte, s.cfg.Size)
+	pause := time.Duration(0)
+	for {
+		m, err := s.c.ReadMessage(s.receiving, w.buf)
+		switch {
+		case err == nil:
+			pause = 0
+			w.packet.Message, w.packet.Data = m, w.buf[:m.N]
+			w.busy()
+			w.try()
+			w.idle()
+			continue
+		case s.receiving.Err() != nil:
+			return
+		case errors.Is(err, net.ErrClosed), errors.Is(err, dispatch.ErrClosed):
+			s.fatal.TryComplete(err)
+			return
+		}
+		w.tell(nil, err)
+		pause = min(max(2*pause, minAcceptPause), maxAcceptPause)
+		if core.Sleep(s.receiving, pause) != nil {
+			return
+		}
+	}
+}
+
+// busy is told that the worker handles: another one has to receive meanwhile.
+func (w *packetWorker) busy() {
+	w.free = false
+	if w.s.free--; w.s.free == 0 && w.s.workers < w.s.cfg.Parallel && w.s.receiving.Err() == nil {
+		w.s.begin()
+	}
+}
+
+func (w *packetWorker) idle() {
+	w.free = true
+	w.s.free++
+}
+
+// try calls the handler.
+func (w *packetWorker) try() {
+	returned := false
+	defer func() {
+		if returned {
+			return
+		}
+		if v := recover(); v != nil { // a Goexit ends the task
+			w.tell(&w.packet, panicked(v))
+		}
+	}()
+	err := w.s.handle(w.ctx, &w.packet)
+	returned = true
+	if err != nil && !w.s.meant(w.ctx, err) {
+		w.tell(&w.packet, err)
+	}
+}
+
+// tell tells OnError.
+func (w *packetWorker) tell(p *Packet, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			w.s.d.CallSoon(func() { panic(v) })
+		}
+	}()
+	switch {
+	case w.s.cfg.OnError != nil:
+		w.s.cfg.OnError(p, err)
+	case p == nil:
+		logError(nil, err)
+	default:
+		logError(net.UDPAddrFromAddrPort(p.From), err)
+	}
+}
+
+// end comes when the worker has ended, by a Goexit of the handler perhaps: then another one takes its place.
+func (w *packetWorker) end() {
+	s := w.s
+	s.workers--
+	if w.free {
+		s.free--
+	}
+	if !w.over {
+		w.tell(&w.packet, core.ErrGoexit)
+		if s.workers == 0 && s.receiving.Err() == nil {
+			s.begin()
+		}
+	}
+	s.gone(s.berths[0])
+}

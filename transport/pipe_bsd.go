@@ -1,0 +1,5 @@
+//go:build dragonfly || freebsd || netbsd || openbsd || solaris
+
+package transport
+
+const pollsPipes = true

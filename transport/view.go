@@ -1,0 +1,43 @@
+package transport
+
+import (
+	"context"
+	"net"
+
+	"github.com/seed-1e54c410/turnstile/internal/park"
+)
+
+// With returns a view of the connection whose Read and Write also end with ctx, with an
+// error that is ctx.Err(). In a task ctx takes the place of the task's own: pass that, or one
+// derived from it. Everything else, Close and the deadlines too, is that of the connection.
+func (c *Conn) With(ctx context.Context) net.Conn { return &view{c, ctx} }
+
+// view is a Conn with a ctx.
+type view struct {
+	*Conn
+	ctx context.Context
+}
+
+func (v *view) Read(p []byte) (int, error) {
+	if err := v.ctx.Err(); err != nil {
+		return 0, v.wrap("read", park.Failed(err))
+	}
+	if len(p) == 0 || v.sock.odd {
+		return v.readOther(v.ctx, p)
+	}
+	o := op{buf: p}
+	err := v.sock.rd.call(v.ctx, &o)
+	return o.n, v.wrap("read", err)
+}
+
+func (v *view) Write(p []byte) (int, error) {
+	if err := v.ctx.Err(); err != nil {
+		return 0, v.wrap("write", park.Failed(err))
+	}
+	if v.sock.messages {
+		return v.writeMessage(v.ctx, p)
+	}
+	o := op{verb: writing, buf: p}
+	err := v.sock.wr.call(v.ctx, &o)
+	return o.n, v.wrap("write", err)
+}
