@@ -68,12 +68,17 @@ func (w *world) accepted(l *transport.Listener) string {
 func TestDialHappyEyeballs(t *testing.T) {
 	needs6(t)
 	everyWay(t, func(w *world) {
-		addr, end := deafOn(w.T, "::1")
-		defer end()
-		_, port, _ := net.SplitHostPort(addr)
-		l, err := transport.Listen(w.on, "tcp4", "127.0.0.1:"+port)
-		if err != nil {
-			w.Fatal(err)
+		// A port that is free for IPv6 may be in use for IPv4.
+		var l *transport.Listener
+		var port string
+		for l == nil {
+			addr, end := deafOn(w.T, "::1")
+			defer end()
+			_, port, _ = net.SplitHostPort(addr)
+			var err error
+			if l, err = transport.Listen(w.on, "tcp4", "127.0.0.1:"+port); err != nil && !errors.Is(err, syscall.EADDRINUSE) {
+				w.Fatal(err)
+			}
 		}
 		defer l.Close()
 		d := transport.Dialer{
