@@ -42,6 +42,8 @@ func (l *seamLoop) ReadyHere(r seam.Runnable) {
 
 func (l *seamLoop) Post(r seam.Runnable) bool { return l.d().post(r) }
 
+func (l *seamLoop) Closed() bool { return l.stopping.Load() }
+
 func (l *seamLoop) Hold(n int) { l.d().hold(n) }
 
 func (l *seamLoop) Now() int64 { return l.d().clock() }

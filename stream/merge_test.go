@@ -32,6 +32,42 @@ func TestMerge(t *testing.T) {
 		line{[]string{"#", "-a"}, 0, "#"},
 		line{[]string{"a", "-bc|", "--d--#"}, 4 * ms, "a---b---d---c---#"}, // the failure comes behind c, which was there before
 	)
+	streams := []stream.Stream[string]{playing("a|")}
+	s := stream.Merge(streams...)
+	streams[0] = nil // it has a list of its own
+	everywhere(t, func(t *testing.T, ctx context.Context) {
+		if got := watch(ctx, s, 0).String(); got != "a|" {
+			t.Error(got)
+		}
+	})
+}
+
+// When one has failed the others end as soon as they have a value that nobody takes any more, even if
+// the sink is still busy with one that came before.
+func TestMergeEndsOthers(t *testing.T) {
+	everywhere(t, func(t *testing.T, ctx context.Context) {
+		var drawn atomic.Int32
+		var ended atomic.Bool
+		other := each(stream.From(func(yield func(stream.Stream[string]) bool) {
+			defer ended.Store(true)
+			yield(stream.Map(playing("a--bcdef"), func(_ context.Context, v string) (string, error) {
+				drawn.Add(1)
+				return v, nil
+			}))
+		}))
+		err := stream.ForEach(ctx, stream.Merge(playing("-#"), other), func(ctx context.Context, v string) error {
+			if err := core.Sleep(ctx, 9*ms); err != nil {
+				return err
+			}
+			if n := drawn.Load(); v != "a" || n != 2 || !ended.Load() {
+				t.Errorf("at %s %d values are drawn, it has ended: %t", v, n, ended.Load())
+			}
+			return nil
+		})
+		if err != errBoom {
+			t.Errorf("ForEach() = %v", err)
+		}
+	})
 }
 
 func TestZip(t *testing.T) {
@@ -46,6 +82,12 @@ func TestZip(t *testing.T) {
 		line{[]string{"abc|", "ABC|"}, 3 * ms, "(aA)--(bB)--(cC)--|"},
 		line{[]string{"axc|", "bbb|"}, 0, "(ab)#"},
 		line{[]string{"abc", "ay"}, 0, "(aa)|"},
+		line{[]string{"a--|", "b-#"}, 4 * ms, "(ab)---#"}, // that of the first that has ended
+		line{[]string{"a-#", "b--|"}, 4 * ms, "(ab)---#"},
+		line{[]string{"a-|", "b--#"}, 4 * ms, "(ab)---|"},
+		line{[]string{"a--#", "b-|"}, 4 * ms, "(ab)---|"},
+		line{[]string{"ab|", "cd#"}, 4 * ms, "(ac)---(bd)---|"}, // neither has one for the next pair: a's
+		line{[]string{"ab#", "cd|"}, 4 * ms, "(ac)---(bd)---#"},
 	)
 }
 
@@ -55,6 +97,9 @@ func TestCombineLatest(t *testing.T) {
 	},
 		line{[]string{"|", "----|"}, 0, "|"},
 		line{[]string{"----|", "a"}, 0, "----|"}, // nothing can come any more
+		line{[]string{"a", "----|"}, 0, "----|"},
+		line{[]string{"-#", "a"}, 0, "-#"}, // an error is not such an end
+		line{[]string{"a", "-#"}, 0, "-#"},
 		line{[]string{"a-b-----|", "-c-d-|"}, 0, "-(ac)(bc)(bd)----|"},
 		line{[]string{"a|", "-c-d-#"}, 0, "-(ac)-(ad)-#"},
 		line{[]string{"a-b|", "-c|"}, 4 * ms, "-(ac)---(bc)---|"},

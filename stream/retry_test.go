@@ -146,5 +146,12 @@ func TestRetryDo(t *testing.T) {
 		if took := time.Since(began); err != errBoom || took != 101*time.Second+100 {
 			t.Errorf("Do() = %v after %v", err, took)
 		}
+		// A hundred times such a delay is more than there is.
+		const years = 3 * 365 * 24 * time.Hour
+		began = time.Now()
+		err = stream.RetryPolicy{Delay: years}.Do(ctx, fails(2, nil))
+		if took := time.Since(began); err != nil || took != 3*years {
+			t.Errorf("Do() = %v after %v", err, took)
+		}
 	})
 }

@@ -2,12 +2,19 @@ package stream_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"runtime"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
+	"weak"
 
 	"github.com/seed-1e54c410/turnstile/core"
+	"github.com/seed-1e54c410/turnstile/internal/check"
 	"github.com/seed-1e54c410/turnstile/stream"
 )
 
@@ -166,6 +173,45 @@ func TestShare(t *testing.T) {
 			a.join(s, 0, 5*ms, 0)
 			a.join(s, 3*ms, 0, 0)
 		}), "a----|", "-----a|")
+		// All who wait for it share that run.
+		check(2, sinks("a|", func(a *audience, s stream.Stream[string]) {
+			a.join(s, 0, 5*ms, 0)
+			for range 3 {
+				a.join(s, 3*ms, 0, 0)
+			}
+		}), "a----|", "-----a|", "-----a|", "-----a|")
+	})
+}
+
+// A panic is one of the run it belongs to: it does not come again in the next one.
+func TestRunBehindPanic(t *testing.T) {
+	everywhere(t, func(t *testing.T, ctx context.Context) {
+		runs := 0
+		s := stream.Tee(each(stream.From(func(yield func(stream.Stream[string]) bool) {
+			if runs++; runs == 1 {
+				panic("in the first run")
+			}
+			yield(playing("ab|"))
+		})), 2)
+		panics := make([]any, 2)
+		var tasks []*core.Task
+		for n := range panics {
+			tasks = append(tasks, core.Start(ctx, func(ctx context.Context) error {
+				panics[n] = caught(func() { _, _ = stream.ReadAll(ctx, s) })
+				return nil
+			}))
+		}
+		for n, task := range tasks {
+			if err := task.Wait(ctx); err != nil || panics[n] == nil {
+				t.Errorf("sink %d: panic(%v), %v", n, panics[n], err)
+			}
+		}
+		a := &audience{ctx: ctx}
+		a.join(s, 0, 0, 1) // leaves while the run goes on
+		a.join(s, 0, 0, 0)
+		if got := a.all(t); got != "(a|) ab|" {
+			t.Error(got)
+		}
 	})
 }
 
@@ -263,5 +309,75 @@ func TestTeeCanceledSeat(t *testing.T) {
 		if got := a.all(t); got != "-ab| -ab|" {
 			t.Error(got)
 		}
+	})
+}
+
+// Whoever leaves before a run gives the place to one who waits for it, whatever others do just then: where
+// there are two, they run.
+func TestTeeSeatsAreTaken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for range check.Many(10_000, 100_000) {
+			s := stream.Tee(stream.FromSlice([]int{1, 2}), 2)
+			all, cancelAll := context.WithCancel(t.Context())
+			early, cancel := context.WithCancel(all)
+			var waiting atomic.Int32
+			sink := func(ctx context.Context) {
+				_, _ = stream.ReadAll(ctx, s)
+				waiting.Add(-1)
+			}
+			waiting.Add(1)
+			go sink(early)
+			synctest.Wait()
+			waiting.Add(4)
+			for range 4 {
+				go sink(all)
+			}
+			runtime.Gosched()
+			cancel()
+			synctest.Wait()
+			if n := waiting.Load(); n > 1 {
+				t.Errorf("%d wait for each other", n)
+			}
+			cancelAll()
+			synctest.Wait()
+		}
+	})
+}
+
+// A value that all have, or that came when nobody was left, is held no longer.
+func TestSharedValueIsNotHeld(t *testing.T) {
+	type value [64]byte
+	everywhere(t, func(t *testing.T, ctx context.Context) {
+		ctx, cancel := core.WithCancel(ctx)
+		defer cancel()
+		var mu sync.Mutex
+		var made []weak.Pointer[value]
+		s := stream.Share(stream.Map(stream.From(numbers(2)), func(ctx context.Context, v int) (*value, error) {
+			if v == 1 {
+				_ = core.Sleep(ctx, time.Hour) // until it is canceled
+			}
+			p := new(value)
+			mu.Lock()
+			defer mu.Unlock()
+			made = append(made, weak.Make(p))
+			return p, nil
+		}))
+		sink := core.Start(ctx, func(ctx context.Context) error {
+			return stream.ForEach(ctx, s, func(context.Context, *value) error { return nil })
+		})
+		for n := 1; n <= 2; n++ {
+			settle(core.Shield(ctx))
+			runtime.GC()
+			mu.Lock()
+			if len(made) != n || made[n-1].Value() != nil {
+				t.Errorf("of %d values the last one is held", len(made))
+			}
+			mu.Unlock()
+			cancel()
+		}
+		if err := sink.Wait(core.Shield(ctx)); !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+		runtime.KeepAlive(s)
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/seed-1e54c410/turnstile/core"
@@ -180,6 +181,24 @@ func TestUntilLeavesOthersAlone(t *testing.T) {
 		cancel()
 		if err := waits.Wait(ctx); !errors.Is(err, context.Canceled) {
 			t.Errorf("ReadAll() = %v", err)
+		}
+	})
+}
+
+// The task that waits for the stop has ended when the sink returns.
+func TestUntilLeavesNoWatcher(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		err := core.Run(context.Background(), func(ctx context.Context) error {
+			d := core.DispatcherOf(ctx)
+			before := d.Pending()
+			got, err := stream.ReadAll(ctx, stream.Until(playing("ab|"), core.NewFuture[int]()))
+			if n := d.Pending(); n != before || len(got) != 2 {
+				t.Errorf("got %v, Pending() = %d, before it was %d", got, n, before)
+			}
+			return err
+		})
+		if err != nil {
+			t.Error(err)
 		}
 	})
 }

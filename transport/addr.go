@@ -18,8 +18,11 @@ const (
 	unixFamily
 )
 
-// familyOf returns the family of a network whose name is valid.
+// familyOf returns the family of a network whose name is valid, or empty: that of a zero value.
 func familyOf(network string) family {
+	if network == "" {
+		return tcpFamily
+	}
 	switch network[0] {
 	case 'u':
 		if network[1] == 'd' {

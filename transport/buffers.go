@@ -1,6 +1,11 @@
 package transport
 
-import "net"
+import (
+	"context"
+	"net"
+
+	"github.com/seed-1e54c410/turnstile/internal/park"
+)
 
 // WriteBuffers writes the buffers one behind the other, as one Write of all would but without copying
 // them together (writev(2), where the system has it), and returns how many bytes were written. Those it
@@ -8,19 +13,26 @@ import "net"
 //
 // It stands for net.Buffers.WriteTo, which knows the connections of package net only, and makes a
 // Write of each buffer here.
-func (c *Conn) WriteBuffers(v *net.Buffers) (int64, error) {
+func (c *Conn) WriteBuffers(v *net.Buffers) (int64, error) { return c.writeAll(ownCtx, v) }
+
+func (c *Conn) writeAll(ctx context.Context, v *net.Buffers) (int64, error) {
+	if ctx != ownCtx {
+		if err := ctx.Err(); err != nil {
+			return 0, c.wrap("writev", park.Failed(err))
+		}
+	}
 	if c.sock.messages {
 		var message []byte
 		for _, b := range *v {
 			message = append(message, b...)
 		}
-		n, err := c.Write(message)
+		n, err := c.writeMessage(ctx, message)
 		if err == nil {
 			*v = nil
 		}
 		return int64(n), err
 	}
-	n, err := c.writeBuffers(v)
+	n, err := c.writeBuffers(ctx, v)
 	return n, c.wrap("writev", err)
 }
 

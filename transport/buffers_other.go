@@ -2,16 +2,19 @@
 
 package transport
 
-import "net"
+import (
+	"context"
+	"net"
+)
 
 // writeBuffers makes one Write of all, so that nothing comes between them.
-func (c *Conn) writeBuffers(v *net.Buffers) (int64, error) {
+func (c *Conn) writeBuffers(ctx context.Context, v *net.Buffers) (int64, error) {
 	var all []byte
 	for _, b := range *v {
 		all = append(all, b...)
 	}
 	o := op{verb: writing, buf: all}
-	err := c.sock.wr.call(ownCtx, &o)
+	err := c.sock.wr.call(ctx, &o)
 	consume(v, o.n)
 	return int64(o.n), err
 }

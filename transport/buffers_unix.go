@@ -2,13 +2,16 @@
 
 package transport
 
-import "net"
+import (
+	"context"
+	"net"
+)
 
 // maxBuffers bounds the buffers of one system call: IOV_MAX of most systems, and no less than that of
 // the others takes sendmsg.
 const maxBuffers = 1024
 
-func (c *Conn) writeBuffers(v *net.Buffers) (n int64, err error) {
+func (c *Conn) writeBuffers(ctx context.Context, v *net.Buffers) (n int64, err error) {
 	x := newExtra()
 	defer x.free()
 	x.ask = func(fd int) (bool, error) {
@@ -33,6 +36,6 @@ func (c *Conn) writeBuffers(v *net.Buffers) (n int64, err error) {
 			consume(v, m)
 		}
 	}
-	err = c.sock.wr.call(ownCtx, &op{verb: asking, x: x})
+	err = c.sock.wr.call(ctx, &op{verb: asking, x: x})
 	return n, err
 }

@@ -217,6 +217,7 @@ func TestNoByteLost(t *testing.T) {
 
 // When the dispatcher closes, what waits ends; the connection still has to be closed.
 func TestDispatcherCloses(t *testing.T) {
+	needsSockets(t)
 	d, err := dispatch.New(dispatch.Config{})
 	if err != nil {
 		t.Fatal(err)

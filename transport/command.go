@@ -73,7 +73,7 @@ func ShellCommand(line string) *Command { return sysShell(line) }
 // the start alone; to end the process with it use Run.
 //
 // The error is one of os/exec, as it is: exec.ErrNotFound inside for an unknown program; or ctx.Err() if
-// that has ended before the start, ErrNoDispatcher, or that of a stream. Nothing is
+// that has ended before the start, ErrNoDispatcher, dispatch.ErrClosed, or that of a stream. Nothing is
 // left then. A process that was started is returned even if ctx has ended meanwhile.
 //
 // The process is collected when it has ended, whether somebody waits for it or not, so

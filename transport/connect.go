@@ -58,37 +58,47 @@ func (a *attempt) run(ctx context.Context, to dispatch.Addr) (*Conn, error) {
 	}
 }
 
-func (a *attempt) try(ctx context.Context, to dispatch.Addr) (*Conn, error) {
+func (a *attempt) try(ctx context.Context, to dispatch.Addr) (c *Conn, err error) {
 	m := a.m.of(to)
 	fd, err := sysSocket(plan{medium: m, keepAlive: a.d.KeepAlive})
 	if err != nil {
 		return nil, err
 	}
+	ours := true // nobody else closes fd, also if a hook panics
+	defer func() {
+		if ours {
+			_ = sysClose(fd)
+		}
+	}()
 	if err := a.prepare(ctx, fd, m, to); err != nil {
-		_ = sysClose(fd)
 		return nil, err
 	}
 	x := newExtra()
 	defer x.free()
 	x.sys.Kind, x.sys.FD = poll.OpConnect, fd
 	if err := setAddr(&x.sys.Addr, to); err != nil {
-		_ = sysClose(fd)
 		return nil, err
 	}
 	over := sysTry(&x.sys)
 	if over && x.sys.Err != nil {
-		_ = sysClose(fd)
 		return nil, x.sys.Err
 	}
-	c, err := newConn(a.on, fd, a.m.name, !over)
+	ours = false
+	c, err = newConn(a.on, fd, a.m.name, !over)
 	if err != nil {
 		return nil, err
 	}
 	if !over {
+		connected, under := false, &c.sock
+		defer func() {
+			if !connected { // or where a call must not wait, and panics
+				_ = under.close()
+			}
+		}()
 		if err := c.sock.wr.call(ctx, &op{verb: connecting, x: x}); err != nil {
-			_ = c.sock.close()
 			return nil, err
 		}
+		connected = true
 	}
 	_ = c.sock.wr.do(func(int) error {
 		c.sock.wr.renew()

@@ -91,7 +91,7 @@ func (d *Dialer) Dial(ctx context.Context, network, addr string) (*Conn, error) 
 		return c, nil
 	}
 	if at == nil {
-		at = address{network, addr}
+		at = unresolved(network, addr)
 	}
 	if limited.Err() != nil && ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
 		err = os.ErrDeadlineExceeded
@@ -101,6 +101,10 @@ func (d *Dialer) Dial(ctx context.Context, network, addr string) (*Conn, error) 
 
 // DialContext is Dial for package net/http and others that want a net.Conn. Where ctx is theirs, set
 // Dispatcher.
+//
+// A client of net/http waits for its connections by means of its own, channels and mutexes, that know of no
+// task: a request made in a task stops the loop that is to serve its connection, for ever. Run it on
+// a goroutine, or in a task by core.Blocking.
 func (d *Dialer) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
 	c, err := d.Dial(ctx, network, addr)
 	if err != nil {
@@ -123,6 +127,9 @@ func (d *Dialer) dial(ctx context.Context, network, addr string) (c *Conn, at ne
 		a.from = &from
 	}
 	if a.m.domain == unixDomain {
+		if addr == "" {
+			return nil, nil, errMissingAddress
+		}
 		to := dispatch.Addr{Unix: addr}
 		c, err = a.run(ctx, to)
 		return c, a.m.netAddr(to), err

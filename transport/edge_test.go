@@ -15,6 +15,7 @@ import (
 // An event comes between the steps of a Read that is about to wait, and no other follows. The
 // loop stands still, and this test tells the event in its place.
 func TestEventWhileAboutToWait(t *testing.T) {
+	needsSockets(t)
 	d, err := dispatch.New(dispatch.Config{})
 	if err != nil {
 		t.Fatal(err)

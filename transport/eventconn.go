@@ -2,6 +2,7 @@ package transport
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/netip"
 	"time"
@@ -67,7 +68,8 @@ const (
 // eventDeaf are the states in which nothing is read.
 const eventDeaf = eventPaused | eventEnded | eventClosing | eventClosed | eventGone
 
-// Write sends p, and never waits: what the system does not take at once is kept, up to
+// Write sends p, and never waits: what the system does not take at once, and what is behind the first 1 MiB, so that
+// other connections have their turn, is kept, up to
 // EventConfig.MaxUnsent bytes, and sent when the peer has made room; until then the handler is not called. p
 // may be used again at once. If there is too much, Write keeps what there is room for, and returns how many
 // bytes it has taken with an error that is ErrUnsent: EventConfig.Flushed tells when the rest may be
@@ -86,7 +88,12 @@ func (c *EventConn) Write(p []byte) (int, error) {
 			return 0, m.lost
 		}
 	} else {
-		for {
+		for chunks := 0; ; chunks++ {
+			if chunks == maxReads { // let the others have their turn
+				c.state |= eventWritable
+				c.queue()
+				break
+			}
 			k, err := sysWrite(int(c.fd), p[n:min(len(p), n+maxChunk)])
 			if n += max(k, 0); n == len(p) && err == nil {
 				return n, nil
@@ -166,6 +173,10 @@ func (c *EventConn) Abort(err error) {
 // Pause keeps the handler from being called, until Resume. What comes in waits in the system, which
 // keeps the peer from sending more. A connection that is paused is not idle for the stop of
 // the server, but it is for EventConfig.IdleTimeout.
+//
+// A connection that breaks meanwhile is closed with that error, and what has come in is lost: when the system tells of
+// it, which poll(2) and event ports do only of one that is to be written, or when a write has failed. An end in
+// good order waits for Resume.
 func (c *EventConn) Pause() { c.state |= eventPaused }
 
 // Resume ends a Pause. If the handler has left input, it is called with that.
@@ -203,10 +214,10 @@ func (c *EventConn) SetData(v any) { c.data = v }
 // Data returns what SetData was given last, after the end of the connection too.
 func (c *EventConn) Data() any { return c.data }
 
-// LocalAddr returns the local address, nil after the end of the connection.
+// LocalAddr returns the local address, nil after the end of the connection, and once it is a Conn.
 func (c *EventConn) LocalAddr() net.Addr {
-	if c.state&eventGone != 0 {
-		return nil
+	if c.state&(eventGone|eventMoved) != 0 {
+		return nil // the number may be that of another descriptor by now
 	}
 	a := sysLocal(int(c.fd))
 	return netAddr(c.loop.srv.l.network, &a)
@@ -275,6 +286,12 @@ func (c *EventConn) convert() (*Conn, error) {
 	conn, err := newConn(c.loop.h.d, int(c.fd), c.loop.srv.l.network, false)
 	if err != nil {
 		return nil, err
+	}
+	// The system says once that a connection is broken, and what it has said is not said to the Conn.
+	if m := c.more; m != nil && m.lost != nil && c.state&eventTold == 0 {
+		if oe, ok := errors.AsType[*net.OpError](m.lost); ok && sysLost(oe.Err) {
+			conn.sock.rd.lost = oe.Err
+		}
 	}
 	var from *poll.SockAddr
 	if c.from.IsValid() {

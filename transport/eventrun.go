@@ -32,7 +32,7 @@ func (e *eventLatch) Ready(read, write, hup bool) {
 			c.state |= eventWritable
 			c.queue()
 		}
-	} else if read && c.state&eventDeaf == 0 {
+	} else if read && c.state&eventDeaf == 0 || hup && c.state&eventPaused != 0 {
 		c.queue()
 	}
 }
@@ -93,6 +93,17 @@ func (c *EventConn) run() (more bool) {
 			c.handOver()
 			return false
 		case s&eventPaused != 0:
+			// Nothing is read that would tell.
+			if m != nil && m.lost != nil {
+				c.end(m.lost)
+				continue
+			}
+			if s&eventHup != 0 {
+				if err := sysBroken(int(c.fd)); err != nil {
+					c.end(c.wrap("read", err))
+					continue
+				}
+			}
 			return false
 		case s&eventAgain != 0:
 			c.state &^= eventAgain

@@ -92,6 +92,9 @@ const eventBuffer = 64 << 10
 // When ctx ends the server stops as Serve does: it closes l and the connections that are idle, or has
 // EventConfig.Stopping do that; the others and their tasks have EventConfig.Grace; then
 // the rest is closed, and the tasks are canceled. What ServeEvents returns is what Serve does.
+//
+// Streams only: with a listener for "unixpacket", whose messages have ends, nothing happens, and the error is
+// errors.ErrUnsupported inside.
 func ServeEvents(ctx context.Context, l *Listener, handle func(c *EventConn, in []byte) (consumed int, err error), cfg EventConfig) error {
 	return eventsOn(ctx, newServer(l, cfg.Limit, cfg.Grace), handle, cfg)
 }
@@ -100,6 +103,9 @@ func ServeEvents(ctx context.Context, l *Listener, handle func(c *EventConn, in 
 func eventsOn(ctx context.Context, s *server, handle func(c *EventConn, in []byte) (int, error), cfg EventConfig) error {
 	if handle == nil {
 		panic("transport: nil handler")
+	}
+	if s.l.network == "unixpacket" {
+		return &net.OpError{Op: "serve", Net: s.l.network, Addr: s.l.local, Err: errors.ErrUnsupported}
 	}
 	if cfg.MaxUnread <= 0 {
 		cfg.MaxUnread = 1 << 20
@@ -199,7 +205,7 @@ func (l *eventLoop) add(fd int, from *poll.SockAddr) error {
 	if c.reg = reg; reg.Edges() {
 		c.state &^= eventReadable // the first edge tells
 	}
-	c.idle = l.ticks(l.srv.cfg.IdleTimeout)
+	c.idle, c.active = l.ticks(l.srv.cfg.IdleTimeout), l.tick
 	l.insert(c)
 	c.queue()
 	return nil

@@ -21,6 +21,7 @@ import (
 // every way, while the handler consumes what it likes, pauses, and moves to tasks: no byte is lost,
 // doubled or changed, and every connection is closed once.
 func TestEventsStress(t *testing.T) {
+	needsSockets(t)
 	for _, backend := range poll.Backends() {
 		for _, network := range []string{"tcp", "unix"} {
 			t.Run(backend+"/"+network, func(t *testing.T) { eventsStress(t, backend, network) })

@@ -1,10 +1,14 @@
+//go:build unix || windows
+
 package transport_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log"
 	"net"
+	"time"
 
 	"github.com/seed-1e54c410/turnstile/core"
 	"github.com/seed-1e54c410/turnstile/transport"
@@ -82,4 +86,24 @@ func ExampleMessage() {
 	// "short", truncated: false, from us: true
 	// "much too", truncated: true, from us: true
 	// "", truncated: false, from us: true
+}
+
+// A call with a ctx of its own ends with that.
+func ExamplePacketView() {
+	err := core.Run(context.Background(), func(ctx context.Context) error {
+		c, err := transport.ListenPacket(ctx, "udp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		short, cancel := core.WithTimeout(ctx, time.Millisecond)
+		defer cancel()
+		_, _, err = c.With(short).ReadFromAddrPort(make([]byte, 1500))
+		fmt.Println(errors.Is(err, context.DeadlineExceeded))
+		return nil
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	// Output: true
 }

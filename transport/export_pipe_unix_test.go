@@ -33,3 +33,9 @@ func AttendAside() (end func()) {
 	noWatch.Store(true)
 	return func() { noWatch.Store(false) }
 }
+
+// AtOpen has fn called as atOpen says, until stop.
+func AtOpen(fn func(letGo bool)) (stop func()) {
+	atOpen = fn
+	return func() { atOpen = nil }
+}

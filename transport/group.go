@@ -56,6 +56,7 @@ type ServeGroup struct {
 	members []*member
 	addr    net.Addr
 	begun   atomic.Bool
+	first   *core.Future[struct{}] // the first dispatcher has done its part
 }
 
 // member is one dispatcher of a group.
@@ -84,7 +85,7 @@ func NewServeGroup(ctx context.Context, network, addr string, cfg GroupConfig) (
 		}
 	}
 	cfg.Listen.ReusePort = cfg.Spread == SpreadPort
-	g := &ServeGroup{cfg: cfg}
+	g := &ServeGroup{cfg: cfg, first: core.NewFuture[struct{}]()}
 	for range cfg.Dispatchers {
 		d, err := dispatch.New(cfg.Dispatch)
 		if err != nil {
@@ -237,13 +238,12 @@ func (g *ServeGroup) serveConns(ctx context.Context, limit int, serve func(ctx c
 	for _, m := range g.members[1:] {
 		also = append(also, &berth{d: m.d})
 	}
-	over := core.NewFuture[struct{}]()
 	return g.run(ctx, func(ctx context.Context, m *member) error {
 		if m.l != nil {
-			defer over.Complete(struct{}{})
+			defer g.first.TryComplete(struct{}{})
 			return serve(ctx, m, limit, also)
 		}
-		_, err := over.Await(core.Shield(ctx))
+		_, err := g.first.Await(core.Shield(ctx))
 		return err
 	})
 }
@@ -274,8 +274,11 @@ func (g *ServeGroup) run(ctx context.Context, main func(ctx context.Context, m *
 				}
 				return err
 			})
+			if i == 0 {
+				g.first.TryComplete(struct{}{}) // it may not have come to main
+			}
 			if errs[i] != nil || panics[i] != nil {
-				cancel() // it may not have come to main
+				cancel() // nor here
 			}
 		})
 	}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -19,6 +21,7 @@ import (
 // everySpread runs a test for each way to share connections out, with the caller of Serve on a goroutine and
 // in a task.
 func everySpread(t *testing.T, network string, body func(t *testing.T, ctx context.Context, g *transport.ServeGroup, spread transport.Spread)) {
+	needsSockets(t)
 	spreads := []transport.Spread{transport.SpreadAuto, transport.SpreadPort, transport.SpreadTurns, transport.SpreadLeast}
 	for _, spread := range spreads {
 		run := func(t *testing.T, ctx context.Context) {
@@ -154,6 +157,7 @@ func TestServeGroupEvents(t *testing.T) {
 
 // The one with the fewest connections gets the next one.
 func TestServeGroupLeast(t *testing.T) {
+	needsSockets(t)
 	g, err := transport.NewServeGroup(t.Context(), "tcp", "localhost:0", transport.GroupConfig{Dispatchers: 3, Spread: transport.SpreadLeast})
 	if err != nil {
 		t.Fatal(err)
@@ -184,7 +188,7 @@ func TestServeGroupLeast(t *testing.T) {
 	if len(conns) != 3 {
 		t.Fatalf("3 connections on %d dispatchers", len(conns))
 	}
-	for _, d := range g.Dispatchers() {
+	for _, d := range slices.Backward(g.Dispatchers()) { // not the one whose turn it would be
 		conns[d].Close()
 		<-where
 		// The connection is counted until the task of its handler has ended.
@@ -278,5 +282,59 @@ func TestServeGroupClose(t *testing.T) {
 	})
 	if _, err := transport.NewServeGroup(t.Context(), "tcp", "no port", transport.GroupConfig{}); err == nil {
 		t.Error("listening nowhere")
+	}
+}
+
+// With sockets of their own each dispatcher has its share of the limit, rounded up.
+func TestServeGroupLimit(t *testing.T) {
+	needsSockets(t)
+	g, err := transport.NewServeGroup(t.Context(), "tcp", "127.0.0.1:0", transport.GroupConfig{Dispatchers: 2, Spread: transport.SpreadPort})
+	if errors.Is(err, errors.ErrUnsupported) {
+		t.Skipf("this system cannot: %v", err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	const n, limit = 60, 4 // of 3
+	var running, most, served atomic.Int32
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		ended <- g.Serve(ctx, func(ctx context.Context, c *transport.Conn) error {
+			defer served.Add(1)
+			defer running.Add(-1)
+			for now := running.Add(1); ; {
+				was := most.Load()
+				if now <= was || most.CompareAndSwap(was, now) {
+					break
+				}
+			}
+			_, err := io.Copy(io.Discard, c)
+			return err
+		}, transport.ServeConfig{Limit: 3, OnError: noErrors(t)})
+	}()
+	var conns []net.Conn
+	for range n {
+		c, err := net.Dial("tcp", g.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		conns = append(conns, c)
+	}
+	for running.Load() < limit {
+		runtime.Gosched()
+	}
+	for _, c := range conns {
+		c.Close()
+	}
+	for served.Load() < n {
+		runtime.Gosched()
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if most.Load() != limit {
+		t.Errorf("%d at a time, want %d", most.Load(), limit)
 	}
 }

@@ -21,6 +21,7 @@ import (
 // The server and the client of net/http, unchanged, over a Listener and Dial: plain, over TLS with HTTP/1.1,
 // and with HTTP/2. They run on goroutines, the connections on a dispatcher.
 func TestHTTPServerAndClient(t *testing.T) {
+	needsSockets(t)
 	for _, scheme := range []string{"http", "https", "https with HTTP/2", "https over a TLSListener"} {
 		t.Run(scheme, func(t *testing.T) {
 			scfg, ccfg := tlsConfigs()

@@ -68,7 +68,7 @@ func ListenPacket(ctx context.Context, network, addr string) (*PacketConn, error
 func (lc *ListenConfig) Listen(ctx context.Context, network, addr string) (*Listener, error) {
 	l, err := lc.listen(ctx, network, addr)
 	if err != nil {
-		return nil, &net.OpError{Op: "listen", Net: network, Addr: address{network, addr}, Err: inside(err)}
+		return nil, &net.OpError{Op: "listen", Net: network, Addr: unresolved(network, addr), Err: inside(err)}
 	}
 	return l, nil
 }
@@ -117,7 +117,7 @@ func (lc *ListenConfig) ListenPacket(ctx context.Context, network, addr string) 
 		}
 	}
 	if err != nil {
-		return nil, &net.OpError{Op: "listen", Net: network, Addr: address{network, addr}, Err: inside(err)}
+		return nil, &net.OpError{Op: "listen", Net: network, Addr: unresolved(network, addr), Err: inside(err)}
 	}
 	return c, nil
 }
@@ -165,18 +165,21 @@ func (lc *ListenConfig) bindOne(ctx context.Context, m medium, at dispatch.Addr,
 	if err != nil {
 		return -1, err
 	}
+	bound := false
+	defer func() {
+		if !bound { // also if the hook panics
+			_ = sysClose(fd)
+		}
+	}()
 	if lc.Control != nil {
-		if err = control(ctx, lc.Control, fd, p.medium, at); err != nil {
-			err = hookError{err}
+		if err := control(ctx, lc.Control, fd, p.medium, at); err != nil {
+			return -1, hookError{err}
 		}
 	}
-	if err == nil {
-		err = sysBindTo(fd, at)
-	}
-	if err != nil {
-		_ = sysClose(fd)
+	if err := sysBindTo(fd, at); err != nil {
 		return -1, err
 	}
+	bound = true
 	return fd, nil
 }
 

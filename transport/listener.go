@@ -120,7 +120,7 @@ func (l *Listener) SetDeadline(t time.Time) error { return l.wrap("set", l.sock.
 // SyscallConn returns the listener for system calls that this package does not make, as
 // [Conn.SyscallConn] does. Its Read waits in line with the calls that accept, for a connection;
 // Write is of no use.
-func (l *Listener) SyscallConn() (syscall.RawConn, error) { return newRawConn(&l.sock, l.wrap) }
+func (l *Listener) SyscallConn() (syscall.RawConn, error) { return newRawConn(ownCtx, &l.sock, l.wrap) }
 
 func (l *Listener) wrap(op string, err error) error {
 	if err == nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"syscall"
 
 	"github.com/seed-1e54c410/turnstile/internal/park"
 	"github.com/seed-1e54c410/turnstile/internal/poll"
@@ -16,7 +17,7 @@ type Message struct {
 	N int
 	// Truncated is set if there was more of it than the buffer had room for. The rest is lost.
 	Truncated bool
-	// From is the address of the sender, with the number of the interface as its zone; an IPv4 address is
+	// From is the address of the sender, with the name of the interface as its zone; an IPv4 address is
 	// in its short form. It is invalid for a Unix socket.
 	From netip.AddrPort
 	// FromUnix is the name of the Unix socket of the sender, "" if it has none.
@@ -57,7 +58,11 @@ func (c *Conn) send(ctx context.Context, kind poll.OpKind, p []byte, x *extra) (
 // away. It is for sockets of messages; others fail with an error that is errors.ErrUnsupported.
 func (c *Conn) ReadMessage(ctx context.Context, p []byte) (Message, error) {
 	if !c.sock.messages {
-		return Message{}, c.wrap("read", errors.ErrUnsupported)
+		err := errors.ErrUnsupported
+		if c.sock.d == nil {
+			err = syscall.EINVAL // the zero value
+		}
+		return Message{}, c.wrap("read", err)
 	}
 	x := newExtra()
 	defer x.free()
@@ -65,7 +70,7 @@ func (c *Conn) ReadMessage(ctx context.Context, p []byte) (Message, error) {
 	if err == nil {
 		err = c.ending(n, p)
 	}
-	m := Message{N: n, Truncated: truncated, From: unmapped(c.ends.remote)}
+	m := Message{N: n, Truncated: truncated, From: named(c.ends.remote)}
 	if u, ok := c.RemoteAddr().(*net.UnixAddr); ok {
 		m.FromUnix = u.Name
 	}

@@ -97,7 +97,15 @@ func (m medium) netAddr(a dispatch.Addr) net.Addr {
 	return net.TCPAddrFromAddrPort(a.IP)
 }
 
-// address is an address that has not been resolved, for errors.
+// unresolved returns addr as an address, for errors; nil for none.
+func unresolved(network, addr string) net.Addr {
+	if addr == "" {
+		return nil
+	}
+	return address{network, addr}
+}
+
+// address is an address that has not been resolved.
 type address struct{ network, text string }
 
 func (a address) Network() string { return a.network }

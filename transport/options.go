@@ -22,11 +22,9 @@ func (c *Conn) SetKeepAliveConfig(config net.KeepAliveConfig) error {
 
 // SetLinger says what Close does with bytes that have not been sent or acknowledged. With sec < 0, the
 // default, the system goes on to send them. With 0 they are dropped, and the peer is told by
-// a reset. With more the system drops what is left after so many seconds; Close does not wait for
-// it, as the socket does not block.
-func (c *Conn) SetLinger(sec int) error {
-	return c.set(func(fd int) error { return sysSetLinger(fd, sec) })
-}
+// a reset. With more the system drops what is left after so many seconds. Close does not wait for
+// that either: where the system would keep it, a goroutine closes the descriptor.
+func (c *Conn) SetLinger(sec int) error { return c.wrap("set", c.sock.setLinger(sec)) }
 
 // SetReadBuffer sets the size of the system's buffer for what comes in, in bytes. The system may choose
 // another: Linux takes twice as much, up to net.core.rmem_max (socket(7), SO_RCVBUF).

@@ -69,9 +69,13 @@ func (c *PacketConn) readFrom(ctx context.Context, p []byte) (int, net.Addr, err
 // form, and the zone of an IPv6 address is the name of the interface. Of a Unix
 // socket it is invalid. It allocates nothing on Linux (but on 386 and s390x).
 func (c *PacketConn) ReadFromAddrPort(p []byte) (int, netip.AddrPort, error) {
+	return c.readFromAddrPort(ownCtx, p)
+}
+
+func (c *PacketConn) readFromAddrPort(ctx context.Context, p []byte) (int, netip.AddrPort, error) {
 	x := newExtra()
 	defer x.free()
-	n, _, err := c.c.receive(ownCtx, poll.OpRecvFrom, p, x)
+	n, _, err := c.c.receive(ctx, poll.OpRecvFrom, p, x)
 	if err != nil {
 		return n, netip.AddrPort{}, c.wrap("read", err)
 	}
@@ -147,12 +151,16 @@ func sleep(ctx context.Context, pause time.Duration) error {
 // WriteToAddrPort is WriteTo for UDP. It allocates nothing on Linux (but on 386 and s390x), unless
 // the address has a zone.
 func (c *PacketConn) WriteToAddrPort(p []byte, to netip.AddrPort) (int, error) {
+	return c.writeToAddrPort(ownCtx, p, to)
+}
+
+func (c *PacketConn) writeToAddrPort(ctx context.Context, p []byte, to netip.AddrPort) (int, error) {
 	x := newExtra()
 	defer x.free()
 	err := c.addressIP(&x.sys.Addr, to)
 	n := 0
 	if err == nil {
-		n, err = c.c.send(ownCtx, poll.OpSendTo, p, x)
+		n, err = c.c.send(ctx, poll.OpSendTo, p, x)
 	}
 	if err != nil {
 		return n, c.wrapTo(err, net.UDPAddrFromAddrPort(to))
@@ -239,27 +247,37 @@ func (c *PacketConn) SetReadBuffer(bytes int) error { return c.c.SetReadBuffer(b
 // may choose another: see socket(7), SO_SNDBUF.
 func (c *PacketConn) SetWriteBuffer(bytes int) error { return c.c.SetWriteBuffer(bytes) }
 
-// SyscallConn returns the socket for calls of the system, see [Conn.SyscallConn].
-func (c *PacketConn) SyscallConn() (syscall.RawConn, error) { return c.c.SyscallConn() }
-
-// With returns a view of the socket whose ReadFrom and WriteTo also end with ctx, with an error that is
-// ctx.Err(). In a task ctx takes the place of the task's own: pass that, or one
-// derived from it. Everything else, Close and the deadlines too, is that of the socket.
-func (c *PacketConn) With(ctx context.Context) net.PacketConn { return &packetView{c, ctx} }
-
-// packetView is a PacketConn with a ctx.
-type packetView struct {
-	*PacketConn
-	ctx context.Context
+// SetBroadcast says whether messages may be sent to broadcast addresses (SO_BROADCAST), which those of IPv4
+// may unless it says otherwise.
+func (c *PacketConn) SetBroadcast(on bool) error {
+	return c.setOption(socketOptions.broadcast, numberOf(on))
 }
 
-func (v *packetView) ReadFrom(p []byte) (int, net.Addr, error) { return v.readFrom(v.ctx, p) }
+// SetTTL sets how many hops the messages that are sent may go, to one address (ip(7), IP_TTL, and ipv6(7),
+// IPV6_UNICAST_HOPS).
+func (c *PacketConn) SetTTL(hops int) error {
+	if !c.v6 {
+		return c.setOption(socketOptions.ttl4, hops)
+	}
+	err := c.setOption(socketOptions.ttl6, hops)
+	if err == nil {
+		_ = c.setOption(socketOptions.ttl4, hops) // for IPv4, where the socket is for both
+	}
+	return err
+}
 
-func (v *packetView) WriteTo(p []byte, to net.Addr) (int, error) { return v.writeTo(v.ctx, p, to) }
+// setOption sets an option of UDP.
+func (c *PacketConn) setOption(o optionNumber, value int) error {
+	return c.c.set(func(fd int) error {
+		if o == (optionNumber{}) || familyOf(c.c.network) != udpFamily {
+			return errors.ErrUnsupported
+		}
+		return sysSetOption(fd, o.level, o.name, value)
+	})
+}
 
-func (v *packetView) Read(p []byte) (int, error) { return v.c.With(v.ctx).Read(p) }
-
-func (v *packetView) Write(p []byte) (int, error) { return v.c.With(v.ctx).Write(p) }
+// SyscallConn returns the socket for calls of the system, see [Conn.SyscallConn].
+func (c *PacketConn) SyscallConn() (syscall.RawConn, error) { return c.c.SyscallConn() }
 
 func (c *PacketConn) wrap(op string, err error) error { return c.c.wrap(op, err) }
 

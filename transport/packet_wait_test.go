@@ -276,3 +276,23 @@ func TestFullReceiver(t *testing.T) {
 		w.isOpError(sender.Wait(w.ctx), "write", net.ErrClosed)
 	})
 }
+
+// A call whose ctx has ended takes no message, though one is there.
+func TestReadMessageDone(t *testing.T) {
+	everyWay(t, func(w *world) {
+		a, b := w.connected("udp4")
+		defer a.Close()
+		defer b.Close()
+		if _, err := b.Write([]byte("x")); err != nil {
+			w.Fatal(err)
+		}
+		done, cancel := core.WithCancel(w.ctx)
+		cancel()
+		buf := make([]byte, 10)
+		_, err := a.ReadMessage(done, buf)
+		w.isOpError(err, "read", context.Canceled)
+		if m, err := a.ReadMessage(w.ctx, buf); m.N != 1 || err != nil {
+			w.Errorf("%v, %v", m, err)
+		}
+	})
+}

@@ -46,6 +46,17 @@ func (p *Packet) Reply(data []byte) (int, error) {
 	return p.Conn.WriteTo(data, &net.UnixAddr{Net: p.Conn.LocalAddr().Network(), Name: p.FromUnix})
 }
 
+// sender says for the log who has sent the message.
+func (p *Packet) sender() string {
+	switch {
+	case p.From.IsValid():
+		return "message from " + p.From.String()
+	case p.FromUnix != "":
+		return "message from " + p.FromUnix
+	}
+	return "message from a socket without a name"
+}
+
 // ServePackets receives messages from c, and calls handle with each of them in a task on the dispatcher of c,
 // until ctx ends. It returns when all handlers have ended. It may be called on a goroutine, or in a
 // task of any dispatcher. The dispatcher of c has to be turned.
@@ -109,9 +120,11 @@ func (s *packetServer) begin() {
 	s.workers++
 	s.free++
 	began := false
-	t := core.Start(s.base, func(ctx context.Context) error {
+	of := &handling{Context: s.base, s: s.server}
+	t := core.Start(of, func(ctx context.Context) error {
 		began = true
-		w := &packetWorker{s: s, ctx: ctx, free: true}
+		of.begin(ctx)
+		w := &packetWorker{s: s, ctx: ctx, of: of, free: true}
 		w.packet.Conn = s.c
 		defer w.end()
 		w.work()
@@ -128,6 +141,7 @@ func (s *packetServer) begin() {
 type packetWorker struct {
 	s      *packetServer
 	ctx    context.Context
+	of     *handling
 	packet Packet
 	buf    []byte
 	free   bool
@@ -187,6 +201,7 @@ func (w *packetWorker) try() {
 			w.tell(&w.packet, panicked(v))
 		}
 	}()
+	defer w.of.pause()
 	err := w.s.handle(w.ctx, &w.packet)
 	returned = true
 	if err != nil && !w.s.meant(w.ctx, err) {
@@ -207,13 +222,14 @@ func (w *packetWorker) tell(p *Packet, err error) {
 	case p == nil:
 		logError(nil, err)
 	default:
-		logError(net.UDPAddrFromAddrPort(p.From), err)
+		logFailure(p.sender(), err)
 	}
 }
 
 // end comes when the worker has ended, by a Goexit of the handler perhaps: then another one takes its place.
 func (w *packetWorker) end() {
 	s := w.s
+	w.of.end()
 	s.workers--
 	if w.free {
 		s.free--

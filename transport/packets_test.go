@@ -166,6 +166,10 @@ func TestServePacketsErrors(t *testing.T) {
 			mu.Lock()
 			defer mu.Unlock()
 			told += string(p.Data)
+			_, panicked := errors.AsType[*core.PanicError](err)
+			if panicked != (string(p.Data) == "p") || errors.Is(err, core.ErrGoexit) != (string(p.Data) == "g") {
+				w.Errorf("OnError of %q: %v", p.Data, err)
+			}
 		}})
 		c := s.dial()
 		defer c.Close()
@@ -230,6 +234,43 @@ func TestServePacketsStop(t *testing.T) {
 	})
 }
 
+// packetClients has n clients each ask once, in tasks on a goroutine of their own, and waits for them.
+func packetClients(t *testing.T, ctx context.Context, addr net.Addr, n int) {
+	ask := func(ctx context.Context, msg string) error {
+		c, err := transport.Dial(ctx, "udp", addr.String())
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		if _, err := c.Write([]byte(msg)); err != nil {
+			return err
+		}
+		buf := make([]byte, 100)
+		got, err := c.Read(buf)
+		if err == nil && string(buf[:got]) != msg {
+			err = fmt.Errorf("got %q, want %q", buf[:got], msg)
+		}
+		return err
+	}
+	_, err := core.Blocking(ctx, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, core.Run(core.Detach(ctx), func(ctx context.Context) error {
+			var all []*core.Task
+			for i := range n {
+				all = append(all, core.Start(ctx, func(ctx context.Context) error { return ask(ctx, fmt.Sprint("message ", i)) }))
+			}
+			for _, c := range all {
+				if err := c.Wait(ctx); err != nil {
+					t.Error(err)
+				}
+			}
+			return nil
+		})
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
 func TestServeGroupPackets(t *testing.T) {
 	everySpread(t, "udp", func(t *testing.T, ctx context.Context, g *transport.ServeGroup, _ transport.Spread) {
 		stop, cancel := context.WithCancel(ctx)
@@ -241,7 +282,7 @@ func TestServeGroupPackets(t *testing.T) {
 				return err
 			}, transport.PacketsConfig{Parallel: 2, OnError: noPacketErrors(t)})
 		})
-		clients(t, ctx, g.Addr(), 20)
+		packetClients(t, ctx, g.Addr(), 20)
 		cancel()
 		if err := server.Wait(ctx); err != nil {
 			t.Error(err)

@@ -11,12 +11,13 @@ import (
 	"github.com/seed-1e54c410/turnstile/core"
 	"github.com/seed-1e54c410/turnstile/dispatch"
 	"github.com/seed-1e54c410/turnstile/internal/park"
+	"github.com/seed-1e54c410/turnstile/internal/seam"
 )
 
 // Pipe is a stream that is no connection: one end of a pipe, a FIFO, a terminal, a file, or
 // whatever a standard stream of the process is. It is made by [NewPipe], [OpenPipe],
 // [PipeFromFile], [PipeFromFD], [Stdin], [Stdout] and [Stderr], and by [Command.Start] for the streams of
-// a child process; the zero value is of no use. It is an [io.ReadWriteCloser], whose Read
+// a child process; the calls of the zero value fail with syscall.EINVAL. It is an [io.ReadWriteCloser], whose Read
 // fails on an end for writing and the other way round, and safe for concurrent use by tasks of any
 // dispatcher and by goroutines.
 //
@@ -109,9 +110,9 @@ func PipeFromFile(ctx context.Context, f *os.File) (*Pipe, error) {
 	return p, nil
 }
 
-// PipeFromFD is PipeFromFile for a descriptor of the system, or a handle on Windows. It takes fd over: Close
-// closes it, and so does PipeFromFD if it fails, but for a ctx that has ended or belongs to no
-// dispatcher.
+// PipeFromFD is PipeFromFile for a descriptor of the system, or a handle on Windows. It takes fd over, and Close
+// closes it; after an error it is the caller's as before. Where the Pipe has another
+// descriptor for it, as on Linux, fd is closed when PipeFromFD returns.
 func PipeFromFD(ctx context.Context, fd dispatch.FD) (*Pipe, error) {
 	d, err := home(ctx)
 	var p *Pipe
@@ -137,7 +138,7 @@ func Stdout(ctx context.Context) (*Pipe, error) { return PipeFromFile(ctx, os.St
 // Stderr is [Stdout] for os.Stderr.
 func Stderr(ctx context.Context) (*Pipe, error) { return PipeFromFile(ctx, os.Stderr) }
 
-// home returns the dispatcher of ctx, if that is not done.
+// home returns the dispatcher of ctx, if that is not done and the dispatcher not closed.
 func home(ctx context.Context) (*dispatch.Dispatcher, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, park.Failed(err)
@@ -145,6 +146,9 @@ func home(ctx context.Context) (*dispatch.Dispatcher, error) {
 	d := core.DispatcherOf(ctx)
 	if d == nil {
 		return nil, ErrNoDispatcher
+	}
+	if seam.Of(d).Closed() {
+		return nil, dispatch.ErrClosed
 	}
 	return d, nil
 }
@@ -155,7 +159,7 @@ func home(ctx context.Context) (*dispatch.Dispatcher, error) {
 func (p *Pipe) Read(b []byte) (int, error) { return p.read(ownCtx, b) }
 
 func (p *Pipe) read(ctx context.Context, b []byte) (int, error) {
-	if len(b) == 0 {
+	if len(b) == 0 || p.zero() {
 		return 0, p.wrap("read", p.alive(false))
 	}
 	if p.slow != nil {
@@ -172,7 +176,7 @@ func (p *Pipe) read(ctx context.Context, b []byte) (int, error) {
 func (p *Pipe) Write(b []byte) (int, error) { return p.write(ownCtx, b) }
 
 func (p *Pipe) write(ctx context.Context, b []byte) (int, error) {
-	if len(b) == 0 {
+	if len(b) == 0 || p.zero() {
 		return 0, p.wrap("write", p.alive(true))
 	}
 	if p.slow != nil {
@@ -184,8 +188,14 @@ func (p *Pipe) write(ctx context.Context, b []byte) (int, error) {
 	return o.n, p.wrap("write", err)
 }
 
+// zero reports whether the pipe is the zero value, which has no descriptor.
+func (p *Pipe) zero() bool { return p.slow == nil && p.sock.d == nil }
+
 // alive returns the error of all calls in a direction.
 func (p *Pipe) alive(write bool) error {
+	if p.zero() {
+		return syscall.EINVAL
+	}
 	if p.slow != nil {
 		return p.slow.side(write).alive()
 	}
@@ -203,6 +213,9 @@ func (p *Pipe) side(write bool) *side {
 // second Close among them. It does not wait: a call that is moving data by core.Blocking goes
 // on for that one system call, and the descriptor is closed behind it.
 func (p *Pipe) Close() error {
+	if p.zero() {
+		return p.wrap("close", syscall.EINVAL)
+	}
 	if p.slow != nil {
 		return p.wrap("close", p.slow.close())
 	}
@@ -213,6 +226,9 @@ func (p *Pipe) Close() error {
 // with os.ErrDeadlineExceeded, those that wait already among them. The zero Time is
 // none. Calls work again once a later deadline is set.
 func (p *Pipe) SetDeadline(t time.Time) error {
+	if p.zero() {
+		return p.wrap("set", syscall.EINVAL)
+	}
 	if p.slow != nil {
 		return p.wrap("set", p.slow.setDeadline(t))
 	}
@@ -221,6 +237,9 @@ func (p *Pipe) SetDeadline(t time.Time) error {
 
 // SetReadDeadline is SetDeadline for Read alone.
 func (p *Pipe) SetReadDeadline(t time.Time) error {
+	if p.zero() {
+		return p.wrap("set", syscall.EINVAL)
+	}
 	if p.slow != nil {
 		return p.wrap("set", p.slow.rd.setDeadline(t))
 	}
@@ -230,43 +249,20 @@ func (p *Pipe) SetReadDeadline(t time.Time) error {
 // SetWriteDeadline is SetDeadline for Write alone. A Write that it ends may have
 // written a part, and says how much.
 func (p *Pipe) SetWriteDeadline(t time.Time) error {
+	if p.zero() {
+		return p.wrap("set", syscall.EINVAL)
+	}
 	if p.slow != nil {
 		return p.wrap("set", p.slow.wr.setDeadline(t))
 	}
 	return p.wrap("set", p.sock.wr.setDeadline(t))
 }
 
-// With returns a view of the pipe whose Read and Write also end with ctx, with an error that is
-// ctx.Err(). In a task ctx takes the place of the task's own: pass that, or one derived from
-// it. Close is that of the pipe.
-func (p *Pipe) With(ctx context.Context) io.ReadWriteCloser { return &pipeView{p, ctx} }
-
-// pipeView is a Pipe with a ctx.
-type pipeView struct {
-	p   *Pipe
-	ctx context.Context
-}
-
-func (v *pipeView) Close() error { return v.p.Close() }
-
-func (v *pipeView) Read(b []byte) (int, error) {
-	if err := v.ctx.Err(); err != nil {
-		return 0, v.p.wrap("read", park.Failed(err))
-	}
-	return v.p.read(v.ctx, b)
-}
-
-func (v *pipeView) Write(b []byte) (int, error) {
-	if err := v.ctx.Err(); err != nil {
-		return 0, v.p.wrap("write", park.Failed(err))
-	}
-	return v.p.write(v.ctx, b)
-}
-
 // SyscallConn returns the descriptor for system calls of one's own. Read and Write of what it returns
 // call f, wait until the descriptor is ready if f answers false, and call it again; they wait
 // in line with the calls of the pipe, and end as those do. The descriptor does not block,
-// or f is called by core.Blocking. f must not keep it, close it, nor call the pipe.
+// or f is called by core.Blocking. f must not keep it or close it, and that of Read and Write must not call
+// the pipe; that of Control may, also to close it: the descriptor stays open until f returns.
 func (p *Pipe) SyscallConn() (syscall.RawConn, error) {
 	if err := p.alive(false); err != nil {
 		return nil, p.wrap("raw", err)

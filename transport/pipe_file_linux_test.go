@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"syscall"
 	"testing"
 
@@ -229,6 +230,31 @@ func TestOpenPipe(t *testing.T) {
 		if err := in.Close(); err != nil {
 			w.Error(err)
 		}
+	})
+}
+
+// A cancel that comes just before the FIFO is opened lets go who opens it, too.
+func TestOpenPipeCanceledAtTheBrink(t *testing.T) {
+	everyWay(t, func(w *world) {
+		name := filepath.Join(w.TempDir(), "fifo")
+		if err := unix.Mkfifo(name, 0o600); err != nil {
+			w.Fatal(err)
+		}
+		ctx, cancel := core.WithCancel(w.on)
+		letGo := make(chan struct{})
+		defer transport.AtOpen(func(open bool) {
+			if open {
+				close(letGo)
+				return
+			}
+			cancel()
+			<-letGo
+			for range 1000 { // and it stays open for them
+				runtime.Gosched()
+			}
+		})()
+		_, err := transport.OpenPipe(ctx, name, os.O_RDONLY)
+		w.isPipeError(err, "open", context.Canceled)
 	})
 }
 

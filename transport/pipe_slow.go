@@ -21,6 +21,7 @@ type slowFile struct {
 	mu   sync.Mutex
 	shut bool // h is closed, or is to be
 	gone bool // h is closed
+	used int  // by so many functions of control, so h must stay open
 }
 
 // slowSide is one direction of a slowFile: those who wait for their turn.
@@ -210,7 +211,7 @@ func (f *slowFile) release() error {
 		return nil
 	}
 	f.mu.Lock()
-	now := f.shut && !f.gone
+	now := f.shut && !f.gone && f.used == 0
 	f.gone = f.gone || now
 	f.mu.Unlock()
 	if !now {
@@ -225,12 +226,22 @@ func (s *slowSide) isBusy() bool {
 	return s.busy
 }
 
-// control calls fn with the descriptor, which stays open meanwhile.
+// control calls fn with the descriptor, which stays open meanwhile, also if it is closed. No mutex is held.
 func (f *slowFile) control(fn func(fd uintptr)) error {
 	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.shut {
+	shut := f.shut
+	if !shut {
+		f.used++
+	}
+	f.mu.Unlock()
+	if shut {
 		return net.ErrClosed
 	}
+	defer func() {
+		f.mu.Lock()
+		f.used--
+		f.mu.Unlock()
+		_ = f.release() // there is nobody to tell
+	}()
 	return f.h.control(fn)
 }

@@ -37,15 +37,20 @@ func ownPipe(d *dispatch.Dispatcher, fd int) (*Pipe, error) {
 		unix.Close(fd)
 		return nil, os.NewSyscallError("fcntl", err)
 	}
-	return polledPipe(d, fd, false)
+	p, err := polledPipe(d, fd, false)
+	if err != nil {
+		unix.Close(fd)
+	}
+	return p, err
 }
 
 // polledPipe returns a Pipe of fd on the poller. With now set, its description blocks, and each
-// call says for itself that it must not. After an error fd is closed.
+// call says for itself that it must not. After an error fd is the caller's as before.
 func polledPipe(d *dispatch.Dispatcher, fd int, now bool) (*Pipe, error) {
 	p := &Pipe{}
 	p.sock.file, p.sock.now = true, now
-	if err := p.sock.attach(d, fd, false); err != nil {
+	p.sock.prepare(d, fd)
+	if err := p.sock.link.attach(&p.sock); err != nil {
 		return nil, err
 	}
 	return p, nil
@@ -100,23 +105,29 @@ func pipeFromFile(d *dispatch.Dispatcher, f *os.File) (*Pipe, error) {
 	if derr != nil {
 		return nil, derr
 	}
-	p, err := pipeFromFD(d, dispatch.FD(fd))
-	if p != nil {
-		p.name = f.Name()
-	}
-	return p, err
+	return namedPipe(d, fd, f.Name())
 }
 
-// pipeFromFD decides how the calls on fd, which is its own, are made. After an error fd is closed.
+// namedPipe is pipeFromFD that closes fd after an error.
+func namedPipe(d *dispatch.Dispatcher, fd int, name string) (*Pipe, error) {
+	p, err := pipeFromFD(d, dispatch.FD(fd))
+	if err != nil {
+		unix.Close(fd)
+		return nil, err
+	}
+	p.name = name
+	return p, nil
+}
+
+// pipeFromFD decides how the calls on fd, which is its own then, are made. After an error fd is the caller's as before.
 func pipeFromFD(d *dispatch.Dispatcher, fd dispatch.FD) (*Pipe, error) {
 	of := int(fd)
 	var st unix.Stat_t
 	if err := unix.Fstat(of, &st); err != nil {
-		return nil, os.NewSyscallError("fstat", err) // there is nothing to close
+		return nil, os.NewSyscallError("fstat", err)
 	}
 	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
 	if err != nil {
-		unix.Close(of)
 		return nil, os.NewSyscallError("fcntl", err)
 	}
 	ready := flags&unix.O_NONBLOCK != 0
@@ -125,8 +136,13 @@ func pipeFromFD(d *dispatch.Dispatcher, fd dispatch.FD) (*Pipe, error) {
 		return polledPipe(d, of, true)
 	case kind == unix.S_IFIFO || kind == unix.S_IFCHR && sysTerminal(of):
 		if again, err := sysReopen(of); err == nil {
+			p, err := polledPipe(d, again, false)
+			if err != nil {
+				unix.Close(again)
+				return nil, err
+			}
 			unix.Close(of)
-			return polledPipe(d, again, false)
+			return p, nil
 		}
 		if ready && (pollsPipes || kind == unix.S_IFCHR) {
 			return polledPipe(d, of, false)
@@ -136,6 +152,10 @@ func pipeFromFD(d *dispatch.Dispatcher, fd dispatch.FD) (*Pipe, error) {
 	}
 	return &Pipe{slow: newSlowFile(d, slowHandle{of, flags & unix.O_ACCMODE, st.Mode&unix.S_IFMT == unix.S_IFREG})}, nil
 }
+
+// atOpen is for tests: it is called when a file is about to be opened, and when a FIFO has been opened for both
+// directions to let go who opens it.
+var atOpen func(letGo bool)
 
 // openPipe opens a file by core.Blocking.
 func openPipe(ctx context.Context, d *dispatch.Dispatcher, name string, flag int) (*Pipe, error) {
@@ -150,6 +170,9 @@ func openPipe(ctx context.Context, d *dispatch.Dispatcher, name string, flag int
 				return
 			}
 			if fd, err := unix.Open(name, unix.O_RDWR|unix.O_NONBLOCK|unix.O_CLOEXEC, 0); err == nil {
+				if atOpen != nil {
+					atOpen(true)
+				}
 				<-returned
 				unix.Close(fd)
 			}
@@ -160,6 +183,9 @@ func openPipe(ctx context.Context, d *dispatch.Dispatcher, name string, flag int
 				<-letGo
 			}
 		}()
+		if atOpen != nil {
+			atOpen(false)
+		}
 		for {
 			fd, err := unix.Open(name, flag|unix.O_CLOEXEC|unix.O_NOCTTY, 0o666)
 			if err == unix.EINTR && ctx.Err() == nil {
@@ -185,11 +211,7 @@ func openPipe(ctx context.Context, d *dispatch.Dispatcher, name string, flag int
 		}
 		return p, err
 	}
-	p, err := pipeFromFD(d, dispatch.FD(fd))
-	if p != nil {
-		p.name = name
-	}
-	return p, err
+	return namedPipe(d, fd, name)
 }
 
 func sysDup(fd int) (int, error) {

@@ -352,6 +352,9 @@ func TestPipeSyscallConn(t *testing.T) {
 					return false
 				}
 				n, err := syscall.Read(int(fd), b[:])
+				if err == syscall.EAGAIN { // asked again though nothing has come
+					return false
+				}
 				if string(b[:max(n, 0)]) != "hi" {
 					w.Errorf("got %q, %v", b[:max(n, 0)], err)
 				}
@@ -408,9 +411,6 @@ func TestPipeNowhere(t *testing.T) {
 		var oe *net.OpError
 		if _, _, err := transport.NewPipe(c.ctx); !errors.Is(err, c.want) || !errors.As(err, &oe) {
 			t.Errorf("%s: NewPipe: %v", name, err)
-		}
-		if name == "closed" {
-			continue // what the poller has no part in is made
 		}
 		if _, err := transport.Stdin(c.ctx); !errors.Is(err, c.want) || !errors.As(err, &oe) {
 			t.Errorf("%s: Stdin: %v", name, err)

@@ -44,8 +44,11 @@ type Process struct {
 type ExitState struct{ *os.ProcessState }
 
 // Code returns the exit code as a shell tells it: 128 and the number of the signal if one has killed the
-// process, else what the process has returned.
+// process, else what the process has returned; -1 of the zero ExitState, as ExitCode.
 func (s ExitState) Code() int {
+	if s.ProcessState == nil {
+		return -1
+	}
 	if ws, ok := s.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
 		return 128 + int(ws.Signal())
 	}

@@ -138,6 +138,7 @@ func TestSeedsProcessSignals(t *testing.T) {
 					if err := p.Suspend(); err != nil {
 						w.Error(err)
 					}
+					awaitStopped(w, p)
 				}
 				if s, err := c.end(p, w.ctx); err != nil || s.Code() != c.code {
 					w.Errorf("%v, %v, want code %d", s, err, c.code)
@@ -177,6 +178,22 @@ func TestSeedsProcessSignals(t *testing.T) {
 		}
 		w.ended(kill(w, p), 137)
 	})
+}
+
+// awaitStopped waits until p is stopped: of the signals that wait for a process the one with the lowest number
+// comes first.
+func awaitStopped(w *world, p *transport.Process) {
+	var ws syscall.WaitStatus
+	for {
+		_, err := syscall.Wait4(p.Pid, &ws, syscall.WUNTRACED, nil)
+		if err == syscall.EINTR {
+			continue
+		}
+		if err != nil || !ws.Stopped() {
+			w.Fatalf("not stopped: %v, %#x", err, ws)
+		}
+		return
+	}
 }
 
 func kill(w *world, p *transport.Process) *transport.Process {
@@ -333,4 +350,27 @@ func noZombies(t *testing.T) {
 	if pid, err := syscall.Wait4(-1, &ws, syscall.WNOHANG, nil); err != syscall.ECHILD {
 		t.Errorf("there are children left: %d, %v", pid, err)
 	}
+}
+
+// Once the leader is collected its number, and that of its group, may be those of others: no signal goes there,
+// though the rest of the group lives.
+func TestProcessGroupBehindItsLeader(t *testing.T) {
+	everyWay(t, func(w *world) {
+		c := transport.ShellCommand("exec 3<&0; cat <&3 & exit 0")
+		c.Group, c.Stdin, c.Stdout = true, transport.Piped, transport.Piped
+		p := w.child(c)
+		defer p.Close()
+		if s, err := p.Wait(w.ctx); err != nil || s.Code() != 0 {
+			w.Fatal(s, err)
+		}
+		if err := p.Kill(); err != os.ErrProcessDone {
+			w.Errorf("Kill: %v", err)
+		}
+		if _, err := p.Stdin.Write([]byte("x")); err != nil {
+			w.Error(err)
+		}
+		if n, err := p.Stdout.Read(make([]byte, 1)); n != 1 || err != nil {
+			w.Errorf("the rest of the group: %d, %v", n, err)
+		}
+	})
 }

@@ -1,6 +1,11 @@
 package transport
 
-import "syscall"
+import (
+	"context"
+	"syscall"
+
+	"github.com/seed-1e54c410/turnstile/internal/park"
+)
 
 // SyscallConn returns the connection for system calls that this package does not make. The descriptor
 // is non-blocking, and stays so.
@@ -14,18 +19,20 @@ import "syscall"
 //
 // Whatever takes the descriptor for longer has to duplicate it.
 func (c *Conn) SyscallConn() (syscall.RawConn, error) {
-	return newRawConn(&c.sock, c.wrap)
+	return newRawConn(ownCtx, &c.sock, c.wrap)
 }
 
-// newRawConn returns what SyscallConn does, with errors made by wrap; an error once s is closed.
-func newRawConn(s *sock, wrap func(op string, err error) error) (syscall.RawConn, error) {
+// newRawConn returns what SyscallConn does, with errors made by wrap; an error once s is closed. What
+// waits also ends with ctx.
+func newRawConn(ctx context.Context, s *sock, wrap func(op string, err error) error) (syscall.RawConn, error) {
 	if err := s.rd.do(func(int) error { return nil }); err != nil {
 		return nil, wrap("control", err)
 	}
-	return &rawConn{s, wrap}, nil
+	return &rawConn{ctx, s, wrap}, nil
 }
 
 type rawConn struct {
+	ctx  context.Context
 	s    *sock
 	wrap func(op string, err error) error
 }
@@ -35,16 +42,21 @@ func (r *rawConn) Control(fn func(fd uintptr)) error {
 }
 
 func (r *rawConn) Read(fn func(fd uintptr) (done bool)) error {
-	return r.wrap("raw-read", r.s.rd.askUntil(fn))
+	return r.wrap("raw-read", r.s.rd.askUntil(r.ctx, fn))
 }
 
 func (r *rawConn) Write(fn func(fd uintptr) (done bool)) error {
-	return r.wrap("raw-write", r.s.wr.askUntil(fn))
+	return r.wrap("raw-write", r.s.wr.askUntil(r.ctx, fn))
 }
 
-func (s *side) askUntil(fn func(fd uintptr) bool) error {
+func (s *side) askUntil(ctx context.Context, fn func(fd uintptr) bool) error {
+	if ctx != ownCtx {
+		if err := ctx.Err(); err != nil {
+			return park.Failed(err)
+		}
+	}
 	x := newExtra()
 	defer x.free()
 	x.ask = func(fd int) (bool, error) { return fn(uintptr(fd)), nil }
-	return s.call(ownCtx, &op{verb: asking, x: x})
+	return s.call(ctx, &op{verb: asking, x: x})
 }

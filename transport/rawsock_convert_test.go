@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/seed-1e54c410/turnstile/dispatch"
 	"github.com/seed-1e54c410/turnstile/transport"
 )
 
@@ -259,5 +260,55 @@ func TestSocketSyscallConn(t *testing.T) {
 		w.isOpError(raw.Read(func(uintptr) bool { return true }), "raw-read", net.ErrClosed)
 		w.isOpError(raw.Write(func(uintptr) bool { return true }), "raw-write", net.ErrClosed)
 		w.isOpError(raw.Control(func(uintptr) {}), "raw-control", net.ErrClosed)
+	})
+}
+
+// Calls of a RawConn may be the first that wait: the loop is told of the socket then.
+func TestSocketSyscallConnFirst(t *testing.T) {
+	everyWay(t, func(w *world) {
+		fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+		if err != nil {
+			w.Fatal(err)
+		}
+		defer unix.Close(fds[1])
+		s, err := transport.SocketFromFD(w.on, dispatch.FD(fds[0]))
+		if err != nil {
+			w.Fatal(err)
+		}
+		defer s.Close()
+		raw, err := s.SyscallConn()
+		if err != nil {
+			w.Fatal(err)
+		}
+		sent, buf := 0, make([]byte, 64<<10)
+		fill := func(fd uintptr) (full bool) {
+			for {
+				n, err := unix.Write(int(fd), buf)
+				if err != nil {
+					return err == unix.EAGAIN
+				}
+				sent += n
+			}
+		}
+		if err := raw.Control(func(fd uintptr) { fill(fd) }); err != nil {
+			w.Fatal(err)
+		}
+		writer := w.start(func(context.Context) error {
+			return raw.Write(func(fd uintptr) bool {
+				n, err := unix.Write(int(fd), buf[:1])
+				sent += max(n, 0)
+				return err != unix.EAGAIN
+			})
+		})
+		w.socketWaits(s, 0, 1)
+		got := 0
+		for got < sent {
+			n, err := unix.Read(fds[1], buf)
+			if n <= 0 || err != nil {
+				w.Fatal(n, err)
+			}
+			got += n
+		}
+		w.join(writer)
 	})
 }

@@ -130,6 +130,7 @@ func sysDuplicate(fd int) (int, error) {
 
 // The numbers of options.
 var socketOptions = optionNumbers{
+	acceptConn:  optionNumber{unix.SOL_SOCKET, unix.SO_ACCEPTCONN},
 	reuseAddr:   optionNumber{unix.SOL_SOCKET, unix.SO_REUSEADDR},
 	reusePort:   reusePort,
 	broadcast:   optionNumber{unix.SOL_SOCKET, unix.SO_BROADCAST},

@@ -78,6 +78,7 @@ func sysReceive(fd int, p []byte, peek bool) (n int, whole bool, from poll.SockA
 
 // The numbers of options.
 var socketOptions = optionNumbers{
+	acceptConn:  optionNumber{windows.SOL_SOCKET, 2}, // SO_ACCEPTCONN
 	reuseAddr:   optionNumber{windows.SOL_SOCKET, windows.SO_REUSEADDR},
 	broadcast:   optionNumber{windows.SOL_SOCKET, windows.SO_BROADCAST},
 	keepAlive:   optionNumber{windows.SOL_SOCKET, windows.SO_KEEPALIVE},

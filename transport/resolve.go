@@ -2,6 +2,7 @@ package transport
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/netip"
 	"strconv"
@@ -29,6 +30,9 @@ type portResolver interface {
 
 // errNoAddress is what remains to be said when a name has addresses, but none that fit.
 var errNoAddress = &net.AddrError{Err: "no suitable address"}
+
+// errMissingAddress is what package net says of an empty address.
+var errMissingAddress = errors.New("missing address")
 
 // loopbacks are the addresses of this host, that of the family to prefer first.
 var loopbacks = []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.IPv6Loopback()}
@@ -120,6 +124,9 @@ func plain(ctx context.Context, err error) error {
 
 // split takes "host:port" apart.
 func split(ctx context.Context, m medium, from Resolver, addr string) (host string, port uint16, err error) {
+	if addr == "" {
+		return "", 0, errMissingAddress
+	}
 	host, service, err := net.SplitHostPort(addr)
 	if err != nil || service == "" {
 		return host, 0, err

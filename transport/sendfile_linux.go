@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"context"
 	"errors"
 	"io"
 	"io/fs"
@@ -12,13 +13,29 @@ import (
 
 // sendFile sends the file r. Handled is false if it is none, or the system cannot do that: then nothing has
 // been read from it.
-func (c *Conn) sendFile(r io.Reader) (n int64, handled bool, err error) {
+func (c *Conn) sendFile(ctx context.Context, r io.Reader) (n int64, handled bool, err error) {
 	left := int64(1<<63 - 1)
 	limited, isLimited := r.(*io.LimitedReader)
 	if isLimited {
 		if left, r = limited.N, limited.R; left <= 0 {
 			return 0, true, nil
 		}
+	}
+	// A section is sent from where it stands: the offset of the file is of no concern to it.
+	var at *int64
+	section, isSection := r.(*io.SectionReader)
+	if isSection {
+		of, base, _ := section.Outer()
+		pos, err := section.Seek(0, io.SeekCurrent)
+		f, ok := of.(io.Reader)
+		if err != nil || !ok {
+			return 0, false, nil
+		}
+		if left = min(left, section.Size()-pos); left <= 0 {
+			return 0, true, nil
+		}
+		start := base + pos
+		at, r = &start, f
 	}
 	// An *os.File, also in the shape in which its WriteTo gives it to io.Copy.
 	f, ok := r.(interface {
@@ -36,8 +53,11 @@ func (c *Conn) sendFile(r io.Reader) (n int64, handled bool, err error) {
 		return 0, false, nil
 	}
 	// The file stays open until all is sent.
-	if e := raw.Control(func(fd uintptr) { n, handled, err = c.sendFD(int(fd), left) }); e != nil {
+	if e := raw.Control(func(fd uintptr) { n, handled, err = c.sendFD(ctx, int(fd), at, left) }); e != nil {
 		return 0, false, nil
+	}
+	if isSection {
+		_, _ = section.Seek(n, io.SeekCurrent) // within the section
 	}
 	if isLimited {
 		limited.N -= n
@@ -45,15 +65,15 @@ func (c *Conn) sendFile(r io.Reader) (n int64, handled bool, err error) {
 	return n, handled, err
 }
 
-// sendFD sends up to left bytes of the file in.
-func (c *Conn) sendFD(in int, left int64) (n int64, handled bool, err error) {
+// sendFD sends up to left bytes of the file in, from its offset on, or from at, which it moves.
+func (c *Conn) sendFD(ctx context.Context, in int, at *int64, left int64) (n int64, handled bool, err error) {
 	x := newExtra()
 	defer x.free()
 	handled = true
 	x.ask = func(out int) (bool, error) {
 		for budget := int64(maxChunk); budget > 0; {
 			// Not the raw system call: this one may wait for the disk.
-			m, err := unix.Sendfile(out, in, nil, int(min(left, budget)))
+			m, err := unix.Sendfile(out, in, at, int(min(left, budget)))
 			switch {
 			case m > 0:
 				n += int64(m)
@@ -78,6 +98,6 @@ func (c *Conn) sendFD(in int, left int64) (n int64, handled bool, err error) {
 		x.more = true
 		return false, nil
 	}
-	err = c.sock.wr.call(ownCtx, &op{verb: asking, x: x})
+	err = c.sock.wr.call(ctx, &op{verb: asking, x: x})
 	return n, handled, err
 }

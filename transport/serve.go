@@ -34,8 +34,11 @@ type ServeConfig struct {
 
 // StopError is returned by a server that has stopped, but had to cancel handlers since Grace was over.
 type StopError struct {
-	Canceled int           // connections whose handlers were canceled
-	Grace    time.Duration // what they had
+	// Canceled is how many handlers were canceled: connections for [Serve], those that were not idle for
+	// [ServeEvents], messages for [ServePackets].
+	Canceled int
+	// Grace is what they had.
+	Grace time.Duration
 }
 
 // Error tells both numbers.
@@ -62,6 +65,9 @@ func (e *StopError) Error() string {
 // The server stops in the same way, and l is closed, when somebody closes l: Serve then
 // returns the error of the accept, which is net.ErrClosed. If the dispatcher of l closes the
 // handlers are canceled at once, and Serve returns dispatch.ErrClosed.
+//
+// A server of TLS has its handler call [TLSServer], so that no handshake keeps another connection waiting, and
+// TLSConn.Close at its end, which tells the peer that all was sent: Serve closes only the connection below.
 func Serve(ctx context.Context, l *Listener, handle func(ctx context.Context, c *Conn) error, cfg ServeConfig) error {
 	return serveOn(ctx, newServer(l, cfg.Limit, cfg.Grace), handle, cfg.OnError)
 }
@@ -102,12 +108,17 @@ func logError(from net.Addr, err error) {
 	if from != nil {
 		who = "connection from " + from.String()
 	}
+	logFailure(who, err)
+}
+
+// logFailure logs an error of what.
+func logFailure(what string, err error) {
 	var p *core.PanicError
 	if errors.As(err, &p) {
-		log.Printf("transport: %s: panic: %v\n%s", who, p.Value, p.Stack)
+		log.Printf("transport: %s: panic: %v\n%s", what, p.Value, p.Stack)
 		return
 	}
-	log.Printf("transport: %s: %v", who, err)
+	log.Printf("transport: %s: %v", what, err)
 }
 
 // session is a connection with its handler.
@@ -118,12 +129,14 @@ type session struct {
 	handle func(ctx context.Context, c *Conn) error
 	failed func(err error) // OnError
 	ended  func(err error) // or nil: tells gone
+	of     *handling
 	began  bool
 }
 
 // startSession starts the task of x, on the loop of its dispatcher.
 func (s *server) startSession(x *session) {
-	t := core.Start(core.On(s.base, x.h.d), x.run)
+	x.of = &handling{Context: s.base, s: s}
+	t := core.Start(core.On(x.of, x.h.d), x.run)
 	if t.Finished() && !x.began { // the dispatcher closes
 		x.end(s.base, dispatch.ErrClosed)
 	}
@@ -132,6 +145,7 @@ func (s *server) startSession(x *session) {
 // run is the task.
 func (x *session) run(ctx context.Context) (err error) {
 	x.began = true
+	x.of.begin(ctx)
 	returned := false
 	defer func() {
 		if !returned {
@@ -148,6 +162,7 @@ func (x *session) run(ctx context.Context) (err error) {
 // end comes when the handler has ended, whose ctx it was.
 func (x *session) end(ctx context.Context, err error) {
 	_ = x.c.sock.close() // an error says that it is
+	x.of.end()
 	// OnError is somebody else's code, and may do anything.
 	if x.ended != nil {
 		defer x.ended(err)
@@ -171,15 +186,4 @@ func panicked(v any) error {
 		return core.ErrGoexit
 	}
 	return &core.PanicError{Value: v, Stack: debug.Stack()}
-}
-
-// Stopping returns a ctx that ends when the server stops that has given ctx to a handler, and
-// when that is canceled. It is for what a handler can leave at any time, as waiting for
-// the next request with [Conn.With], or for a select with its Done: a connection that is idle ends at once
-// then, and one that is busy within ServeConfig.Grace. Where ctx is not one of a handler it is returned.
-func Stopping(ctx context.Context) context.Context {
-	if s, ok := ctx.Value(serverKey{}).(*server); ok {
-		return s.calm
-	}
-	return ctx
 }

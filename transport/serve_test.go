@@ -243,10 +243,19 @@ func TestServeLimit(t *testing.T) {
 	everyWay(t, func(w *world) {
 		const limit = 3
 		var alive, most atomic.Int32
+		full := core.NewFuture[struct{}]()
 		s := w.serve(func(ctx context.Context, c *transport.Conn) error {
 			defer alive.Add(-1)
-			if n := alive.Add(1); n > most.Load() {
+			n := alive.Add(1)
+			if n > most.Load() {
 				most.Store(n)
+			}
+			if n == limit {
+				full.TryComplete(struct{}{})
+			}
+			// None goes on before as many are there as may be.
+			if _, err := full.Await(ctx); err != nil {
+				return err
 			}
 			buf := make([]byte, 1)
 			for i := range 5 {
@@ -372,6 +381,7 @@ func TestServeCtxDone(t *testing.T) {
 }
 
 func TestServeDispatcherCloses(t *testing.T) {
+	needsSockets(t)
 	d, err := dispatch.New(dispatch.Config{})
 	if err != nil {
 		t.Fatal(err)
@@ -409,6 +419,7 @@ func TestServeDispatcherCloses(t *testing.T) {
 
 // A panic of OnError is one of the program's, and is seen.
 func TestServeOnErrorPanics(t *testing.T) {
+	needsSockets(t)
 	d, err := dispatch.New(dispatch.Config{})
 	if err != nil {
 		t.Fatal(err)

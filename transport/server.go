@@ -37,6 +37,7 @@ type server struct {
 
 	alive xsync.WaitGroup
 	base  context.Context // of handlers
+	stops stops
 	calm  context.Context // ends when the stop begins
 }
 
@@ -46,9 +47,6 @@ type berth struct {
 	alive  atomic.Int64
 	events *eventLoop // or nil
 }
-
-// serverKey is the key of the server among the values of a handler's ctx.
-type serverKey struct{}
 
 // How long accepting pauses after an error.
 const (
@@ -79,7 +77,7 @@ func (s *server) serve(ctx context.Context) error {
 
 // run is the task of the server.
 func (s *server) run(ctx context.Context) error {
-	base, cancel := core.WithCancel(core.Detach(context.WithValue(ctx, serverKey{}, s)))
+	base, cancel := core.WithCancel(core.Detach(ctx))
 	defer cancel()
 	calm, begin := core.WithCancel(base)
 	defer begin()
@@ -87,6 +85,7 @@ func (s *server) run(ctx context.Context) error {
 	err := s.intake(ctx)
 	s.shut()
 	begin()
+	s.stops.begin()
 	if s.calmed != nil {
 		s.calmed()
 	}
@@ -101,15 +100,21 @@ func (s *server) run(ctx context.Context) error {
 
 // wait waits for the end of all handlers, as long as the grace lasts.
 func (s *server) wait(ctx context.Context) error {
-	switch {
-	case s.grace == 0:
+	if s.grace == 0 {
 		return nil
-	case s.grace < 0:
-		return s.alive.Wait(core.Shield(ctx))
 	}
-	short, cancel := core.ShieldTimeout(ctx, s.grace)
-	defer cancel()
-	switch err := s.alive.Wait(short); err {
+	limited := core.Shield(ctx)
+	if s.grace > 0 {
+		var cancel context.CancelFunc
+		limited, cancel = core.ShieldTimeout(ctx, s.grace)
+		defer cancel()
+	}
+	switch err := s.alive.Wait(limited); err {
+	case nil:
+		if s.d.Post(func() {}) != nil {
+			return dispatch.ErrClosed // which has canceled them
+		}
+		return nil
 	case context.DeadlineExceeded:
 		n := 0
 		for _, h := range s.berths {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/seed-1e54c410/turnstile/core"
@@ -27,7 +28,7 @@ type side struct {
 	mu     sync.Mutex // guards what follows, but for s, fd, reads and the atomics
 	queue  park.Queue[op]
 	s      *sock
-	last   regular // the task that waited last
+	last   *park.G // of the task that waited last; it lets go of a task that ends
 	fd     int32
 	reads  bool  // the direction
 	streak uint8 // calls since one had to wait
@@ -169,23 +170,18 @@ func take(o *op) (bool, error) {
 	return false, nil
 }
 
-// regular is a task that can tell whether the caller runs in it.
-type regular interface {
-	park.Host
-	Here() bool
-}
-
-// caller returns the task that calls, if it is the one that has called before, which is the
-// rule, else nil.
+// caller returns the task that calls, nil on an ordinary goroutine. It is quick for the coroutine
+// that has called before, which is the rule.
 func (s *side) caller() park.Host {
-	if s.last != nil && s.last.Here() {
-		return s.last
+	if s.last != nil && s.last.Is() {
+		return s.last.Host
 	}
 	s.last = nil
-	if g := park.Current(); g != nil {
-		s.last, _ = g.Host.(regular)
+	if g := park.Current(); g != nil && g.Host != nil {
+		s.last = g
+		return g.Host
 	}
-	return s.last
+	return nil
 }
 
 // rests lets the others on the loop have their turn, if the caller is a task.
@@ -370,8 +366,8 @@ func (s *side) expired() bool {
 func (s *side) setDeadline(t time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.err != nil {
-		return s.err
+	if err := s.gone(); err != nil {
+		return err
 	}
 	s.late, s.deadline, s.timed = false, 0, !t.IsZero()
 	if !t.IsZero() {
@@ -418,10 +414,19 @@ func (s *side) end(err error) bool {
 func (s *side) do(fn func(fd int) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.err != nil {
-		return s.err
+	if err := s.gone(); err != nil {
+		return err
 	}
 	return fn(int(s.fd))
+}
+
+// gone returns the error of all calls, EINVAL for one of a zero value, as package net has it. The
+// mutex is held.
+func (s *side) gone() error {
+	if s.s == nil {
+		return syscall.EINVAL
+	}
+	return s.err
 }
 
 // cut shuts the direction of a connection.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"sync"
+	"syscall"
 
 	"github.com/seed-1e54c410/turnstile/internal/poll"
 	"github.com/seed-1e54c410/turnstile/internal/seam"
@@ -72,6 +73,9 @@ func (s *side) serve(o *op) (bool, error) {
 	}
 	if s.timed && s.expired() {
 		return true, os.ErrDeadlineExceeded
+	}
+	if s.s == nil {
+		return true, syscall.EINVAL // a zero value
 	}
 	for {
 		var told error
@@ -238,7 +242,7 @@ func (s *side) tryWrite(p []byte) (int, error) {
 	if s.timed && s.expired() {
 		return 0, os.ErrDeadlineExceeded
 	}
-	if s.queue.Len() > 0 {
+	if s.s == nil || s.queue.Len() > 0 {
 		return 0, nil
 	}
 	n, err := s.s.sysWrite(p)

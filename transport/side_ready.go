@@ -5,6 +5,7 @@ package transport
 import (
 	"os"
 	"sync/atomic"
+	"syscall"
 
 	"github.com/seed-1e54c410/turnstile/internal/seam"
 )
@@ -85,6 +86,9 @@ func (s *side) serve(o *op) (bool, error) {
 	for {
 		// Before the system call: an event that comes later counts.
 		e := s.edges.Load()
+		if e == s.seen && s.s == nil {
+			return true, syscall.EINVAL // a zero value: init lets a call be tried
+		}
 		// What asking does may find out more than whether it would wait, so it is done once at least.
 		if e == s.seen && (o.verb != asking || o.x.asked) {
 			if atBrink != nil {

@@ -5,6 +5,7 @@ package transport_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
@@ -99,6 +100,7 @@ func init() {
 		})
 		hang2()
 	}
+	children["notified aside"] = notifiedAside
 	children["notified"] = func() {
 		_ = core.Run(context.Background(), func(ctx context.Context) error {
 			out, err := transport.Stdout(ctx)
@@ -120,6 +122,16 @@ func init() {
 	}
 }
 
+// notifiedAside is "notified" without a dispatcher of the ctx.
+func notifiedAside() {
+	ctx, stop := transport.NotifyContext(context.Background())
+	fmt.Println("ready")
+	<-ctx.Done()
+	stop()
+	fmt.Print(context.Cause(ctx))
+	hang2()
+}
+
 // hang2 waits for ever, without a signal of its own.
 func hang2() { select {} }
 
@@ -127,6 +139,7 @@ func hang2() { select {} }
 func TestWaitSignalRestoresTheDefault(t *testing.T) {
 	for name, want := range map[string]string{
 		"waits for a signal": "terminated", "notified": "transport: received signal: terminated",
+		"notified aside": "transport: received signal: terminated",
 	} {
 		everyWayOn(t, "", func(w *world) {
 			c := special(name)
@@ -205,4 +218,48 @@ func TestNotifyContext(t *testing.T) {
 	if ctx.Err() == nil || context.Cause(ctx) != dispatch.ErrClosed {
 		t.Errorf("on a dispatcher that is closed: %v, %v", ctx.Err(), context.Cause(ctx))
 	}
+}
+
+// A signal that comes at the moment of a cancel is not lost: nobody else has done anything about it.
+func TestWaitSignalAtItsEnd(t *testing.T) {
+	everyWay(t, func(w *world) {
+		for range 10 {
+			other := make(chan os.Signal, 1)
+			signal.Notify(other, syscall.SIGUSR1)
+			ctx, cancel := core.WithCancel(w.on)
+			task := core.Start(w.on, func(context.Context) error {
+				sig, err := transport.WaitSignal(ctx, syscall.SIGUSR1)
+				if sig != syscall.SIGUSR1 && err != context.Canceled {
+					w.Errorf("%v, %v", sig, err)
+				}
+				if err != nil {
+					return err
+				}
+				return nil
+			})
+			for range 20 {
+				if err := core.Yield(w.ctx); err != nil {
+					w.Fatal(err)
+				}
+			}
+			// On the loop, so that the call does not go on before both have happened.
+			both := make(chan struct{})
+			err := w.d.Post(func() {
+				defer close(both)
+				cancel()
+				tell(w, syscall.SIGUSR1)
+				<-other
+				signal.Stop(other) // waits until the signal has gone to all
+			})
+			if err != nil {
+				w.Fatal(err)
+			}
+			if _, _, err := core.Receive(w.ctx, both); err != nil {
+				w.Fatal(err)
+			}
+			if err := task.Wait(w.ctx); err != nil {
+				w.Errorf("the signal was lost: %v", err)
+			}
+		}
+	})
 }

@@ -1,8 +1,8 @@
 package transport
 
 import (
-	"errors"
 	"net"
+	"syscall"
 	"time"
 
 	"github.com/seed-1e54c410/turnstile/dispatch"
@@ -25,8 +25,9 @@ type sock struct {
 	ahead    *ahead
 
 	// Guarded by mu of rd.
-	users  int32 // that have the descriptor outside of a call: it must stay open
-	orphan bool  // the last of them closes it
+	users   int32 // that have the descriptor outside of a call: it must stay open
+	orphan  bool  // the last of them closes it
+	lingers bool  // to close it may take seconds
 }
 
 // attach puts fd on the loop of d. With pending set a connect is under way: the first event says that
@@ -79,6 +80,9 @@ func (s *sock) Closed() {
 // close ends both sides and closes the descriptor: nobody is inside a system call on it
 // then, and nobody will be.
 func (s *sock) close() error {
+	if s.d == nil {
+		return syscall.EINVAL // the zero value
+	}
 	if !s.rd.end(net.ErrClosed) {
 		return net.ErrClosed
 	}
@@ -86,12 +90,34 @@ func (s *sock) close() error {
 	s.detach()
 	s.rd.mu.Lock()
 	s.orphan = s.users > 0
-	left := s.orphan
+	left, lingers := s.orphan, s.lingers
 	s.rd.mu.Unlock()
 	if left {
 		return nil
 	}
-	return sysClose(s.fd)
+	return s.drop(lingers)
+}
+
+// drop closes the descriptor. Linux has a close wait for the time to linger, also if the descriptor does
+// not block otherwise (socket(7), SO_LINGER): a goroutine waits then, and what it is told is lost.
+func (s *sock) drop(lingers bool) error {
+	if !lingers {
+		return sysClose(s.fd)
+	}
+	fd := s.fd
+	go func() { _ = sysClose(fd) }()
+	return nil
+}
+
+// setLinger is SetLinger: a descriptor with a time to linger is closed in another way.
+func (s *sock) setLinger(sec int) error {
+	return s.rd.do(func(fd int) error {
+		err := sysSetLinger(fd, sec)
+		if err == nil {
+			s.lingers = sec > 0
+		}
+		return err
+	})
 }
 
 // use calls fn with the descriptor, which stays open meanwhile, also if it is closed. No mutex is held.
@@ -102,10 +128,10 @@ func (s *sock) use(fn func(fd int)) error {
 	defer func() {
 		s.rd.mu.Lock()
 		s.users--
-		last := s.users == 0 && s.orphan
+		last, lingers := s.users == 0 && s.orphan, s.lingers
 		s.rd.mu.Unlock()
 		if last {
-			_ = sysClose(s.fd)
+			_ = s.drop(lingers)
 		}
 	}()
 	fn(s.fd)
@@ -113,5 +139,8 @@ func (s *sock) use(fn func(fd int)) error {
 }
 
 func (s *sock) setDeadline(t time.Time) error {
-	return errors.Join(s.rd.setDeadline(t), s.wr.setDeadline(t))
+	if err := s.rd.setDeadline(t); err != nil {
+		return err // what has ended one side has ended both
+	}
+	return s.wr.setDeadline(t)
 }

@@ -153,6 +153,9 @@ func (s *Socket) attach() error {
 }
 
 func (s *Socket) attachLocked() error {
+	if s.sock.d == nil {
+		return syscall.EINVAL // the zero value
+	}
 	if s.closed {
 		return net.ErrClosed
 	}
@@ -214,10 +217,10 @@ const (
 func (s *Socket) Shutdown(how ShutHow) error {
 	var err error
 	if how&ShutRead != 0 {
-		err = s.sock.rd.do(func(fd int) error { return sysShutdown(fd, false) })
+		err = s.sock.rd.cut()
 	}
 	if how&ShutWrite != 0 && err == nil {
-		err = s.sock.wr.do(func(fd int) error { return sysShutdown(fd, true) })
+		err = s.sock.wr.cut()
 	}
 	return s.wrap("shutdown", nil, err)
 }

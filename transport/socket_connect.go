@@ -3,6 +3,7 @@ package transport
 import (
 	"context"
 	"net/netip"
+	"syscall"
 
 	"github.com/seed-1e54c410/turnstile/dispatch"
 	"github.com/seed-1e54c410/turnstile/internal/park"
@@ -25,6 +26,9 @@ func (s *Socket) Connect(ctx context.Context, to dispatch.Addr) error {
 func (s *Socket) connect(ctx context.Context, to dispatch.Addr) error {
 	if err := ctx.Err(); err != nil {
 		return park.Failed(err)
+	}
+	if s.sock.d == nil {
+		return syscall.EINVAL // the zero value
 	}
 	x := newExtra()
 	defer x.free()

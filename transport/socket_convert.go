@@ -43,7 +43,7 @@ func (s *Socket) Conn() (*Conn, error) {
 	if err != nil {
 		return nil, s.wrap("convert", nil, err)
 	}
-	c.sock.rd.lost = s.lost()
+	c.sock.rd.lost, c.sock.lingers = s.history()
 	c.learn(nil, nil)
 	return c, nil
 }
@@ -70,10 +70,13 @@ func (s *Socket) PacketConn() (*PacketConn, error) {
 // descriptor is for fn to close if it fails.
 func (s *Socket) convert(connected bool, fn func(fd int, network string) error) error {
 	network := s.network()
-	if network == "socket" {
+	switch {
+	case s.sock.d == nil:
+		return syscall.EINVAL // the zero value
+	case network == "socket":
 		return errors.ErrUnsupported
 	}
-	var fd int
+	fd := -1
 	err := s.sock.wr.do(func(old int) (err error) {
 		if connected {
 			if _, err := sysPeerName(old); err != nil {
@@ -92,22 +95,24 @@ func (s *Socket) convert(connected bool, fn func(fd int, network string) error) 
 	return err
 }
 
-// lost returns the error of a connection that is broken, if a call was told.
-func (s *Socket) lost() error {
-	for _, d := range []*side{&s.sock.rd, &s.sock.wr} {
-		d.mu.Lock()
-		err := d.lost
-		d.mu.Unlock()
-		if err != nil {
-			return err
-		}
+// history returns the error of a connection that is broken, if a call was told, and whether its close may
+// take seconds.
+func (s *Socket) history() (lost error, lingers bool) {
+	rd, wr := &s.sock.rd, &s.sock.wr
+	rd.mu.Lock()
+	lost, lingers = rd.lost, s.sock.lingers
+	rd.mu.Unlock()
+	if lost == nil {
+		wr.mu.Lock()
+		lost = wr.lost
+		wr.mu.Unlock()
 	}
-	return nil
+	return lost, lingers
 }
 
 // SyscallConn returns the socket for system calls that this package does not make, as [Conn.SyscallConn] does.
 func (s *Socket) SyscallConn() (syscall.RawConn, error) {
-	raw, err := newRawConn(&s.sock, func(op string, err error) error { return s.wrap(op, nil, err) })
+	raw, err := newRawConn(ownCtx, &s.sock, func(op string, err error) error { return s.wrap(op, nil, err) })
 	if err != nil {
 		return nil, err
 	}

@@ -6,7 +6,7 @@ import "errors"
 type optionNumber struct{ level, name int }
 
 type optionNumbers struct {
-	reuseAddr, reusePort, broadcast, keepAlive, readBuffer, writeBuffer, noDelay, v6Only, ttl4, ttl6 optionNumber
+	acceptConn, reuseAddr, reusePort, broadcast, keepAlive, readBuffer, writeBuffer, noDelay, v6Only, ttl4, ttl6 optionNumber
 }
 
 // Option returns an option whose value is a number, as getsockopt(2) does. Level and name are numbers of the
@@ -26,10 +26,10 @@ func (s *Socket) SetOption(level, name, value int) error {
 }
 
 func (s *Socket) set(o optionNumber, value int) error {
-	if o == (optionNumber{}) {
-		return s.wrap("set", nil, errors.ErrUnsupported)
-	}
 	return s.wrap("set", nil, s.sock.wr.do(func(fd int) error {
+		if o == (optionNumber{}) {
+			return errors.ErrUnsupported
+		}
 		return sysSetOption(fd, o.level, o.name, value)
 	}))
 }
@@ -72,10 +72,8 @@ func (s *Socket) SetTTL(hops int) error {
 
 // SetLinger says what becomes of bytes that are not yet sent at Close: with a negative number, as by default,
 // the system goes on sending them; with 0 they are dropped and the peer is told by a reset; with more it tries
-// for so many seconds.
-func (s *Socket) SetLinger(seconds int) error {
-	return s.wrap("set", nil, s.sock.wr.do(func(fd int) error { return sysSetLinger(fd, seconds) }))
-}
+// for so many seconds, for which Close does not wait; see [Conn.SetLinger].
+func (s *Socket) SetLinger(sec int) error { return s.wrap("set", nil, s.sock.setLinger(sec)) }
 
 func numberOf(on bool) int {
 	if on {

@@ -18,6 +18,7 @@ func sysSocket(plan) (int, error)           { return -1, errors.ErrUnsupported }
 func sysBindTo(int, dispatch.Addr) error    { return errors.ErrUnsupported }
 func sysListen(int, int) error              { return errors.ErrUnsupported }
 func sysTry(*poll.Op) bool                  { return false }
+func sysAccepting(int)                      {}
 func sysAccepted(int, net.KeepAliveConfig)  {}
 func sysRead(int, []byte) (int, error)      { return 0, errors.ErrUnsupported }
 func sysWrite(int, []byte) (int, error)     { return 0, errors.ErrUnsupported }

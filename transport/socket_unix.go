@@ -84,6 +84,13 @@ func sysBindTo(fd int, a dispatch.Addr) error {
 // sysListen makes a socket listen.
 func sysListen(fd, backlog int) error { return sysStartListen(fd, min(backlog, maxBacklog)) }
 
+// sysAccepting prepares a TCP socket that listens, for connections to have the usual options.
+func sysAccepting(fd int) {
+	if inheritsOptions {
+		_ = setOptions(fd, net.KeepAliveConfig{})
+	}
+}
+
 // sysAccepted prepares a TCP connection that has been accepted.
 func sysAccepted(fd int, keepAlive net.KeepAliveConfig) {
 	if !inheritsOptions {

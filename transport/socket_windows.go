@@ -76,6 +76,9 @@ func sysListen(fd, backlog int) error {
 // poller can make.
 func sysTry(o *poll.Op) bool { return o.Try() }
 
+// sysAccepting does nothing: nothing is inherited from a socket that listens.
+func sysAccepting(int) {}
+
 // sysAccepted gives a TCP connection the options that those of package net have. The peer may be gone
 // already, which a read will tell, and older systems lack some.
 func sysAccepted(fd int, keepAlive net.KeepAliveConfig) {

@@ -37,8 +37,8 @@ import (
 //
 // However a later call ends, the connection is as good as it was. A Read that was canceled
 // or has met its deadline has taken nothing. A Write that was has encrypted the bytes that it counts, and they
-// are sent before those of the next Write, or as soon as a Read can send them. Errors of crypto/tls come as they are, others
-// as those of the connection below.
+// are sent before those of the next Write, or as soon as a Read can send them; if its ctx was done or its deadline
+// had passed before, these are none. Errors of crypto/tls come as they are, others as those of the connection below.
 //
 // An end of the stream without the peer's word for it is io.EOF if it comes between two records, and
 // io.ErrUnexpectedEOF in one, as in crypto/tls.
@@ -56,6 +56,8 @@ type TLSConn struct {
 	reads  lock.AsyncLock // guards wire.in
 	writes lock.AsyncLock // guards wire.sending
 	failed error          // what the handshake ended with; guarded by shake
+
+	writeBy atomic.Pointer[time.Time] // the deadline of writing, for a conn that cannot be asked whether it has passed
 }
 
 var errRenegotiation = errors.Join(errors.New("transport: TLS renegotiation is not supported"), errors.ErrUnsupported)
@@ -63,10 +65,13 @@ var errRenegotiation = errors.Join(errors.New("transport: TLS renegotiation is n
 // TLSClient returns the client's end of TLS over conn. As in crypto/tls, cfg must have ServerName
 // or InsecureSkipVerify. From then on conn is to be used by the TLSConn alone. If conn has a method With as [Conn]
 // and [TLSConn] have, a ctx ends calls that wait; else it is looked at before each wait only, and
-// calls end with deadlines and Close.
+// calls end with deadlines and Close. A nil cfg is the zero Config, with which the handshake fails.
 func TLSClient(conn net.Conn, cfg *tls.Config) *TLSConn {
 	c := &TLSConn{inner: conn}
 	c.wire.conn = conn
+	if cfg == nil {
+		cfg = new(tls.Config)
+	}
 	c.tls = tls.Client(&c.wire, cfg)
 	if cfg.Renegotiation != tls.RenegotiateNever {
 		c.failed = errRenegotiation
@@ -75,10 +80,13 @@ func TLSClient(conn net.Conn, cfg *tls.Config) *TLSConn {
 }
 
 // TLSServer returns the server's end of TLS over conn, see [TLSClient]. As in crypto/tls, cfg must have
-// a certificate or a way to get one.
+// a certificate or a way to get one; a nil cfg is the zero Config, with which the handshake fails.
 func TLSServer(conn net.Conn, cfg *tls.Config) *TLSConn {
 	c := &TLSConn{inner: conn}
 	c.wire.conn = conn
+	if cfg == nil {
+		cfg = new(tls.Config)
+	}
 	c.tls = tls.Server(&c.wire, cfg)
 	return c
 }
@@ -104,19 +112,31 @@ func (c *TLSConn) Read(p []byte) (int, error) { return c.read(ownCtx, c.inner, p
 func (c *TLSConn) Write(p []byte) (int, error) { return c.write(ownCtx, c.inner, p) }
 
 // CloseWrite tells the peer that nothing follows, behind what was written: it reads io.EOF. A Write
-// that comes later fails. The connection below is not shut. It may wait as a Write does.
-func (c *TLSConn) CloseWrite() error {
-	if err := c.prepare(ownCtx, c.inner); err != nil {
+// that comes later fails. The connection below is not shut. It may wait as a Write does, and one whose ctx was
+// done or whose deadline had passed before tells the peer nothing.
+func (c *TLSConn) CloseWrite() error { return c.closeWrite(ownCtx, c.inner) }
+
+func (c *TLSConn) closeWrite(ctx context.Context, below net.Conn) error {
+	if err := c.prepare(ctx, below); err != nil {
 		return err
 	}
-	if err := c.acquire(ownCtx, &c.writes); err != nil {
+	if err := c.acquire(ctx, &c.writes); err != nil {
 		return c.wrap("close", err)
 	}
 	defer c.releaseWrites()
 	if c.closed.Load() {
 		return c.wrap("close", net.ErrClosed)
 	}
-	return errors.Join(c.tls.CloseWrite(), c.wire.flush(c.inner))
+	if err := c.wire.flush(below); err != nil {
+		return err
+	}
+	if err := c.barredOver(ctx, below); err != nil {
+		return err
+	}
+	if err := c.tls.CloseWrite(); err != nil {
+		return err
+	}
+	return c.wire.flush(below)
 }
 
 // Close closes the connection, and the one below. Calls that wait fail with net.ErrClosed, and so do all to come, a
@@ -155,16 +175,28 @@ func (c *TLSConn) RemoteAddr() net.Addr { return c.inner.RemoteAddr() }
 
 // SetDeadline sets the deadline of the connection below, for reading and writing. When it passes in the handshake, the
 // connection can only be closed; else calls work again once a later one is set.
-func (c *TLSConn) SetDeadline(t time.Time) error { return c.inner.SetDeadline(t) }
+func (c *TLSConn) SetDeadline(t time.Time) error {
+	return c.writesBy(t, c.inner.SetDeadline(t))
+}
+
+// writesBy notes the deadline of writing, unless it could not be set.
+func (c *TLSConn) writesBy(t time.Time, err error) error {
+	if _, ok := c.inner.(prompt); !ok && err == nil {
+		c.writeBy.Store(&t)
+	}
+	return err
+}
 
 // SetReadDeadline is SetDeadline for Read alone.
 func (c *TLSConn) SetReadDeadline(t time.Time) error { return c.inner.SetReadDeadline(t) }
 
 // SetWriteDeadline is SetDeadline for Write alone.
-func (c *TLSConn) SetWriteDeadline(t time.Time) error { return c.inner.SetWriteDeadline(t) }
+func (c *TLSConn) SetWriteDeadline(t time.Time) error {
+	return c.writesBy(t, c.inner.SetWriteDeadline(t))
+}
 
-// With returns a view of the connection whose Read and Write also end with ctx, with an error that
-// is ctx.Err(), as [Conn.With] does.
+// With returns a view of the connection whose calls that wait also end with ctx, with an error that
+// is ctx.Err(), as [Conn.With] does: Read, Write, and what a type assertion finds, Handshake and CloseWrite.
 func (c *TLSConn) With(ctx context.Context) net.Conn {
 	return &tlsView{c, ctx, with(c.inner, ctx)}
 }
@@ -188,6 +220,17 @@ func (v *tlsView) Write(p []byte) (int, error) {
 		return 0, v.wrap("write", park.Failed(err))
 	}
 	return v.write(v.ctx, v.below, p)
+}
+
+// Handshake is that of the TLSConn with ctx.
+func (v *tlsView) Handshake() error { return v.HandshakeContext(v.ctx) }
+
+// CloseWrite is that of the TLSConn with ctx.
+func (v *tlsView) CloseWrite() error {
+	if err := v.ctx.Err(); err != nil {
+		return v.wrap("close", park.Failed(err))
+	}
+	return v.closeWrite(v.ctx, v.below)
 }
 
 // with returns conn with ctx, if it can have one.
@@ -327,6 +370,9 @@ func (c *TLSConn) write(ctx context.Context, below net.Conn, p []byte) (n int, e
 			return n, c.wrap("write", net.ErrClosed)
 		}
 		if err := c.wire.flush(below); err != nil || len(p) == 0 && !first {
+			return n, err
+		}
+		if err := c.barredOver(ctx, below); err != nil {
 			return n, err
 		}
 		k, err := c.tls.Write(p[:min(len(p), tlsChunk)])

@@ -102,6 +102,7 @@ func writeTwice(over func(a, b *transport.Conn) (x, y io.ReadWriteCloser)) {
 // A *tls.Conn in tasks stops their loop: the second writer blocks it in a mutex that the first holds while it
 // is suspended. With a TLSConn both end.
 func TestTLSTasksNeedATLSConn(t *testing.T) {
+	needsSockets(t)
 	run := func(name string) string {
 		cmd := check.Self(t.Context())
 		cmd.Env = append(os.Environ(), childEnv+"="+name)

@@ -73,6 +73,7 @@ func TestTLSSilentPeer(t *testing.T) {
 
 // In a task the cancel of that task ends a handshake that was given no ctx.
 func TestTLSHandshakeOfACanceledTask(t *testing.T) {
+	needsSockets(t)
 	err := core.Run(t.Context(), func(ctx context.Context) error {
 		w := &world{T: t, ctx: ctx, on: ctx}
 		ours, theirs := w.tlsPair(tls.VersionTLS13)
@@ -144,6 +145,35 @@ func TestTLSCallbackWaits(t *testing.T) {
 		defer server.Close()
 		other := w.start(server.HandshakeContext)
 		if err := client.HandshakeContext(w.ctx); err != nil {
+			w.Fatal(err)
+		}
+		w.join(other)
+	})
+}
+
+// The first call makes the handshake with the ctx of the task that it is in.
+func TestTLSHandshakeHasTheCtxOfTheTask(t *testing.T) {
+	everyWay(t, func(w *world) {
+		type key struct{}
+		a, b := w.pair()
+		scfg, ccfg := tlsConfigs()
+		scfg = scfg.Clone()
+		cert := scfg.Certificates[0]
+		scfg.Certificates = nil
+		scfg.GetCertificate = func(h *tls.ClientHelloInfo) (*tls.Certificate, error) {
+			if v := h.Context().Value(key{}); core.DispatcherOf(w.ctx) != nil && v != "ours" { // a goroutine has no ctx
+				w.Errorf("got %v", v)
+			}
+			return &cert, nil
+		}
+		client, server := transport.TLSClient(a, ccfg), transport.TLSServer(b, scfg)
+		defer client.Close()
+		defer server.Close()
+		other := core.Start(context.WithValue(w.ctx, key{}, "ours"), func(context.Context) error {
+			_, err := server.Write([]byte("x"))
+			return err
+		})
+		if _, err := client.Read(make([]byte, 1)); err != nil {
 			w.Fatal(err)
 		}
 		w.join(other)

@@ -162,13 +162,19 @@ func (w *wire) flush(to net.Conn) error {
 	return nil
 }
 
+// prompt is what the connections of this package have besides: calls that never wait.
+type prompt interface {
+	tryWrite(p []byte) (int, error) // writes what goes at once
+	barred() error                  // that of a Write which would not even be tried: closed, or late
+}
+
 // push sends what the system takes at once, and reports whether that was all.
 func (w *wire) push() bool {
-	c, ok := w.conn.(interface{ tryWrite(p []byte) (int, error) })
-	if !ok {
-		return false
-	}
+	c, ok := w.conn.(prompt)
 	for p := w.next(); p != nil; p = w.next() {
+		if !ok {
+			return false
+		}
 		n, err := c.tryWrite(p)
 		w.moved(n)
 		if n < len(p) || err != nil {
@@ -183,7 +189,7 @@ const lastWait = 5 * time.Second
 
 // sendLast sends what it can, before the connection is closed or given up.
 func (w *wire) sendLast() {
-	if _, ok := w.conn.(*Conn); ok {
+	if _, ok := w.conn.(prompt); ok {
 		w.push()
 		return
 	}

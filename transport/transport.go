@@ -30,12 +30,20 @@
 // behind it.
 //
 // Run a server of net/http on a goroutine, go srv.Serve(l): between accepts that fail, for
-// want of descriptors perhaps, it sleeps by package time, which in a task stops the loop.
+// want of descriptors perhaps, it sleeps by package time, which in a task stops the loop. Run a client of it on a
+// goroutine, too, or by core.Blocking: a request in a task waits by a channel for connections that are
+// on the loop it stops, and never ends. See [Dialer.DialContext].
 //
 // # Errors
 //
-// Errors are [*net.OpError], as those of package net, but for io.EOF, which comes as it
-// is. Inside is
+// Errors are [*net.OpError], as those of package net, but for
+//
+//   - io.EOF, which comes as it is,
+//   - those of a reader that ReadFrom is given, and of handlers and hooks, as they are,
+//   - those of TLS itself, such as a certificate that is not trusted, as crypto/tls has them,
+//   - those of [Reader], of [Command] and [Process], of signals, and of the stop of a server: see there.
+//
+// Inside is
 //
 //   - net.ErrClosed after Close of the connection or listener,
 //   - os.ErrDeadlineExceeded when a deadline has passed,
@@ -49,9 +57,16 @@
 //
 // # Platforms
 //
-// All of it works on the Unix systems that have a native poller and, but for what the types say, on Windows.
+// All of it works on the Unix systems that have a native poller. Windows has
+//
+//   - Unix sockets of kind "unix" alone, of Windows 10 and later; no test has seen them there, as Wine has none,
+//   - no SO_REUSEPORT: ListenConfig.ReusePort and [SpreadPort] fail with errors.ErrUnsupported,
+//   - no second descriptor of a socket: so do [Socket.Conn] and its like,
+//   - neither sendfile nor writev: a file is copied, and several buffers are sent by one Write of all,
+//   - pipes that no poller takes, see [Pipe], and no signal to a child but os.Kill.
+//
 // On js and wasip1 whatever makes a connection, a pipe or a process returns an error that is
-// errors.ErrUnsupported.
+// errors.ErrUnsupported; [Reader] works, and so do a [Pipe] of a file and signals as far as package os has them.
 package transport
 
 import (

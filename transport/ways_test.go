@@ -22,12 +22,14 @@ type world struct {
 
 // everyWay runs a test with participants of all kinds, and with the connections on every native poller.
 func everyWay(t *testing.T, body func(w *world)) {
+	needsSockets(t)
 	for _, backend := range poll.Backends() {
 		everyWayOn(t, backend, body)
 	}
 }
 
 func everyWayOn(t *testing.T, backend string, body func(w *world)) {
+	needsSockets(t)
 	dispatcher := func(t *testing.T) *dispatch.Dispatcher {
 		d, err := dispatch.New(dispatch.Config{Backend: backend})
 		if err != nil {

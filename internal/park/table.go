@@ -66,7 +66,7 @@ type G struct {
 	// Real hears of waits for the clock of package time, see [Real]. It may be nil.
 	Real func()
 
-	id uintptr
+	id atomic.Uintptr // 0: not in the table
 }
 
 const shards = 64
@@ -88,29 +88,32 @@ func shardOf(id uintptr) uintptr {
 // it out again with [G.Leave], on the same goroutine and before that ends,
 // since the runtime gives the identity to the next goroutine at once.
 func (g *G) Enter() {
-	g.id = gid.Current()
-	s := &table[shardOf(g.id)]
+	id := gid.Current()
+	g.id.Store(id)
+	s := &table[shardOf(id)]
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.m == nil {
 		s.m = make(map[uintptr]*G)
 	}
-	if s.m[g.id] != nil {
+	if s.m[id] != nil {
 		panic("park: goroutine entered twice")
 	}
-	s.m[g.id] = g
+	s.m[id] = g
 }
 
 // Leave takes g out of the table.
 func (g *G) Leave() {
-	s := &table[shardOf(g.id)]
+	id := g.id.Swap(0) // another goroutine may have it next
+	s := &table[shardOf(id)]
 	s.mu.Lock()
-	delete(s.m, g.id)
+	delete(s.m, id)
 	s.mu.Unlock()
 }
 
-// Is reports whether the calling goroutine is g, which costs far less than Current.
-func (g *G) Is() bool { return g.id == gid.Current() }
+// Is reports whether the calling goroutine is g, which costs far less than Current. Anybody may ask, also
+// after Leave.
+func (g *G) Is() bool { return g.id.Load() == gid.Current() }
 
 // Current returns the entry of the calling goroutine, nil for an ordinary one.
 func Current() *G {

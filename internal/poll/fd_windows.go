@@ -19,6 +19,11 @@ func CloseFD(fd int) error {
 	delete(owners.of, fd)
 	owners.Unlock()
 	err := windows.Closesocket(windows.Handle(fd))
+	if errors.Is(err, windows.WSAEWOULDBLOCK) {
+		// It lingers (SO_LINGER), and only a socket that blocks is closed then.
+		_ = setBlocking(windows.Handle(fd))
+		err = windows.Closesocket(windows.Handle(fd))
+	}
 	if !errors.Is(err, windows.WSAENOTSOCK) {
 		return os.NewSyscallError("closesocket", err)
 	}

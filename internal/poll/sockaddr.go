@@ -36,7 +36,7 @@ func (a *SockAddr) SetIP(ap netip.AddrPort) error {
 	ip := ap.Addr()
 	*a = SockAddr{}
 	if !ip.IsValid() {
-		return fmt.Errorf("poll: invalid address %v: %w", ap, syscall.EINVAL)
+		return fmt.Errorf("invalid address %v: %w", ap, syscall.EINVAL)
 	}
 	if ip.Is4() {
 		a.setFamily(syscall.AF_INET, ip4Len)
@@ -48,7 +48,7 @@ func (a *SockAddr) SetIP(ap netip.AddrPort) error {
 			if err != nil {
 				ifi, err := net.InterfaceByName(zone)
 				if err != nil {
-					return fmt.Errorf("poll: zone %q: %w", zone, err)
+					return fmt.Errorf("zone %q: %w", zone, err)
 				}
 				n = uint64(ifi.Index)
 			}
@@ -67,11 +67,11 @@ func (a *SockAddr) SetIP(ap netip.AddrPort) error {
 func (a *SockAddr) SetUnix(name string) error {
 	*a = SockAddr{}
 	if len(name) >= maxUnix { // the last byte is 0
-		return fmt.Errorf("poll: name %q is too long for a Unix socket: %w", name, syscall.EINVAL)
+		return fmt.Errorf("name %q is too long for a Unix socket: %w", name, syscall.EINVAL)
 	}
 	abstract := strings.HasPrefix(name, "@")
 	if !abstract && strings.Contains(name, "\x00") {
-		return fmt.Errorf("poll: name %q of a Unix socket has a 0 in it: %w", name, syscall.EINVAL)
+		return fmt.Errorf("name %q of a Unix socket has a 0 in it: %w", name, syscall.EINVAL)
 	}
 	n := pathAt + copy(a.raw[pathAt:], name)
 	if abstract {

@@ -92,9 +92,11 @@ func newSocket(family, kind, protocol int) (windows.Handle, error) {
 		windows.WSA_FLAG_OVERLAPPED|windows.WSA_FLAG_NO_HANDLE_INHERIT)
 }
 
-func setNonblock(s windows.Handle) error {
+func setNonblock(s windows.Handle) error { return setMode(s, 1) }
+func setBlocking(s windows.Handle) error { return setMode(s, 0) }
+
+func setMode(s windows.Handle, on uint32) error {
 	const fionbio = 0x8004667e
-	on := uint32(1)
 	return winsock(syscall.SyscallN(procIoctlsocket.Addr(), uintptr(s), fionbio, uintptr(unsafe.Pointer(&on))))
 }
 

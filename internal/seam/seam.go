@@ -25,6 +25,8 @@ type Loop interface {
 	ReadyHere(r Runnable) // loop
 	// Post is Ready for the start of something new: false once Close has begun.
 	Post(r Runnable) bool
+	// Closed reports whether Close has begun.
+	Closed() bool
 	// Hold adds n to the count of things that are under way.
 	Hold(n int)
 	// Now is the time of the loop in nanoseconds; Time turns it into a time.Time.
