@@ -46,7 +46,8 @@ func TestWriteBuffers(t *testing.T) {
 func TestWriteBuffersWaits(t *testing.T) {
 	everyWay(t, func(w *world) {
 		a, b := w.pair()
-		big := noise(4 << 20)
+		w.small(a, b)
+		big := noise(tooMuch)
 		lists := make([]net.Buffers, 3)
 		sent := make([]int64, 3)
 		var tasks []*core.Task
@@ -59,8 +60,8 @@ func TestWriteBuffersWaits(t *testing.T) {
 			w.writeWaits(a, i+1)
 		}
 		var got []byte
-		buf := make([]byte, 1<<20)
-		whole := int64(8<<20 + 2)
+		buf := make([]byte, 64<<10)
+		whole := int64(2*tooMuch + 2)
 		for int64(len(got)) <= whole { // until the second has begun
 			n, err := b.Read(buf)
 			if err != nil {

@@ -310,7 +310,8 @@ func TestWritersInOrder(t *testing.T) {
 		a, b := w.pair()
 		defer a.Close()
 		defer b.Close()
-		const n, size = 4, 5 << 20
+		w.small(a, b)
+		const n, size = 4, tooMuch
 		var writers []*core.Task
 		for i := range n {
 			writers = append(writers, w.start(func(context.Context) error {

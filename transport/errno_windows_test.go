@@ -8,6 +8,7 @@ const (
 	econnreset = windows.WSAECONNRESET
 	refused    = windows.WSAECONNREFUSED
 	inUse      = windows.WSAEADDRINUSE
+	noFamily   = windows.WSAEAFNOSUPPORT
 
 	brokenAgain = econnreset // of a write, when it has been told of a reset before
 )

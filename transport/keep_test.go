@@ -2,6 +2,7 @@ package transport_test
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/netip"
 	"runtime"
@@ -76,6 +77,9 @@ func TestErrorTexts(t *testing.T) {
 			{func() error { _, err := transport.Dial(w.on, "udp", "[fe80::1%nowhere0]:1"); return err }, "zone "},
 		} {
 			err := c.do()
+			if errors.Is(err, noFamily) {
+				continue // Wine has no Unix sockets
+			}
 			if err == nil || strings.Contains(err.Error(), "poll:") || !strings.Contains(err.Error(), c.want) {
 				w.Errorf("%v, want %q and nothing of an inner package", err, c.want)
 			}

@@ -285,6 +285,10 @@ func seedReset(w *world) {
 func seedSendAll(w *world) {
 	everyKind(w, transport.Stream, func(name string, domain, typ int) {
 		a, b := w.sockets(domain, typ)
+		// Else the system may make room for all of it.
+		if err := errors.Join(a.SetWriteBuffer(64<<10), b.SetReadBuffer(64<<10)); err != nil {
+			w.Fatal(err)
+		}
 		const size = 8 << 20
 		t := w.start(func(context.Context) error {
 			n, err := a.Send(w.ctx, lots[:size])
@@ -360,6 +364,10 @@ func seedSendReset(w *world) {
 func seedSendOrder(w *world) {
 	everyKind(w, transport.Stream, func(name string, domain, typ int) {
 		a, b := w.sockets(domain, typ)
+		// Else the system may make room for a few of them.
+		if err := errors.Join(a.SetWriteBuffer(64<<10), b.SetReadBuffer(64<<10)); err != nil {
+			w.Fatal(err)
+		}
 		const size = 4 << 20
 		var tasks []*core.Task
 		for i := range 4 {

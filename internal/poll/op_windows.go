@@ -242,7 +242,8 @@ func (op *Op) start() (done bool, err error) {
 			uintptr(unsafe.Pointer(&sys.ov)), 0))
 	case OpReadable:
 		// A receive of nothing ends when there is something. On a stream it takes nothing; that a
-		// message stays where it is has to be asked for.
+		// message stays where it is has to be asked for. The manual of WSARecv has MSG_PEEK for calls that are
+		// not overlapped alone; libuv waits for messages by one that is, too (src/win/udp.c).
 		sys.name, sys.buf = "WSARecv", windows.WSABuf{Buf: &sys.one[0]}
 		if op.Messages {
 			sys.flags = windows.MSG_PEEK
