@@ -28,10 +28,10 @@ func Times(short, long int) int {
 	return short
 }
 
-// Mass returns n, or a tenth of it with the flag -short: it is for numbers that say "very many", on machines that
-// are emulated.
+// Mass returns n, or a tenth of it if TURNSTILE_SLOW=1 says that the machine is emulated: it is for numbers that say
+// "very many".
 func Mass(n int) int {
-	if testing.Short() {
+	if os.Getenv("TURNSTILE_SLOW") == "1" {
 		return n / 10
 	}
 	return n
