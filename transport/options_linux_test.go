@@ -54,12 +54,12 @@ func TestSetOptions(t *testing.T) {
 			}
 		}
 		must(a.SetLinger(5))
-		if l, err := unix.GetsockoptInt(a.FD(), unix.SOL_SOCKET, unix.SO_LINGER); l == 0 || err != nil {
-			w.Errorf("linger %d, %v", l, err)
+		if l, err := unix.GetsockoptLinger(a.FD(), unix.SOL_SOCKET, unix.SO_LINGER); err != nil || l.Onoff == 0 || l.Linger != 5 {
+			w.Errorf("linger %v, %v", l, err)
 		}
 		must(a.SetLinger(-1))
-		if l, err := unix.GetsockoptInt(a.FD(), unix.SOL_SOCKET, unix.SO_LINGER); l != 0 || err != nil {
-			w.Errorf("linger %d, %v", l, err)
+		if l, err := unix.GetsockoptLinger(a.FD(), unix.SOL_SOCKET, unix.SO_LINGER); err != nil || l.Onoff != 0 {
+			w.Errorf("linger %v, %v", l, err)
 		}
 		must(a.SetLinger(0))
 		a.Close()
