@@ -2,6 +2,7 @@ package proptest_test
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"strings"
 	"testing"
@@ -15,7 +16,11 @@ import (
 )
 
 // run is Check in an example: it prints what a test would show of it, without times and seeds.
+// An example needs as many cases as there are by default, whatever the flags say.
 func run(prop func(p *proptest.P), opts ...proptest.Option) {
+	checks := flag.Lookup("rapid.checks").Value
+	defer func(was string) { _ = checks.Set(was) }(checks.String())
+	_ = checks.Set("100")
 	r := check.Record("example", func(r *check.Recorder) { proptest.Check(r, prop, opts...) })
 	for line := range strings.Lines(r.Output()) {
 		if _, failed, ok := strings.Cut(line, " tests: "); ok && r.Failed() {

@@ -88,6 +88,8 @@ func renewing(w *world) (ours *transport.TLSConn, theirs *tls.Conn, s *sealer) {
 		w.Fatal(err)
 	}
 	if id := theirs.ConnectionState().CipherSuite; id != tls.TLS_AES_128_GCM_SHA256 {
+		c.Close()
+		peer.Close()
 		w.Skipf("crypto/tls prefers %s on a processor without AES, and the cipher is not in the standard library", tls.CipherSuiteName(id))
 	}
 	for line := range strings.Lines(keys.String()) {
