@@ -65,13 +65,15 @@ func (w *Watch[T]) Load() (T, uint64) {
 // none. If ctx ends first, or is done at the call, the error is ctx.Err(), and the value and the
 // version are those of the moment.
 func (w *Watch[T]) Changed(ctx context.Context, since uint64) (T, uint64, error) {
-	err := ctx.Err()
-	if err != nil {
-		err = park.Failed(err)
-	} else if _, n := w.Load(); n == since {
-		_, err = w.queue.Wait(ctx, &w.mu, since, w.take)
-	}
 	v, n := w.Load()
+	if err := ctx.Err(); err != nil {
+		return v, n, park.Failed(err)
+	}
+	if n != since {
+		return v, n, nil // this load and no later one: a since from elsewhere may be a version still to come
+	}
+	_, err := w.queue.Wait(ctx, &w.mu, since, w.take)
+	v, n = w.Load()
 	return v, n, err
 }
 

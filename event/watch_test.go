@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"testing"
 	"testing/synctest"
 
@@ -34,6 +35,26 @@ func TestWatchVersions(t *testing.T) {
 		same(t, "Changed()", changed(&w, t.Context(), since)(), "b2 ok")
 	}
 	same(t, "Stats()", w.Stats(), event.WatchStats{Version: 2})
+}
+
+// The version that comes back is never the since, also where that one is only reached during the
+// call.
+func TestWatchSinceToCome(t *testing.T) {
+	const last = 50_000
+	var w event.Watch[int]
+	go func() {
+		for i := range last {
+			w.Set(i + 1)
+		}
+	}()
+	for _, n := w.Load(); n < last-1; _, n = w.Load() {
+		if v, got, err := w.Changed(t.Context(), n+1); uint64(v) != got || got == n+1 || err != nil {
+			t.Fatalf("Changed(%d) = %d, %d, %v", n+1, v, got, err)
+		}
+		if runtime.GOOS == "js" {
+			runtime.Gosched() // nothing else lets the setter run there
+		}
+	}
 }
 
 func TestWatchChanged(t *testing.T) {
