@@ -240,23 +240,23 @@ func (t *task) Suspend(reason any) {
 		t.state.Store(running)
 		return
 	}
-	if t.tracked {
-		t.suspendTracked(reason)
+	if t.tracked || t.sched.sim != nil {
+		t.suspendSeen(reason)
 		return
 	}
-	t.switchAway(reason)
+	t.co.yield(struct{}{}) // not by switchAway: every suspended task has this on its stack
 	t.failed = 0
 }
 
-// suspendTracked is the rest of Suspend for a task that may have to tell where it waits.
-func (t *task) suspendTracked(reason any) {
+// suspendSeen is the rest of Suspend for a task that may have to tell where it waits.
+func (t *task) suspendSeen(reason any) {
 	tr := tracker.Load()
-	if tr != nil {
+	if tr != nil && t.tracked {
 		tr.parked(t)
 	}
 	t.switchAway(reason)
 	t.failed = 0
-	if tr != nil {
+	if tr != nil && t.tracked {
 		tr.resumed(t)
 	}
 }

@@ -58,7 +58,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/seed-1e54c410/turnstile/internal/gid"
 	"github.com/seed-1e54c410/turnstile/internal/park"
 	"github.com/seed-1e54c410/turnstile/internal/poll"
 	"github.com/seed-1e54c410/turnstile/internal/seam"
@@ -166,7 +165,6 @@ type Dispatcher struct {
 	base     time.Time // loop time 0
 	sim      *seam.Sim
 	holds    atomic.Int64
-	loop     atomic.Uintptr // the goroutine inside Poll, Drain or Run, as package gid names it
 	// mail is set while posted is not empty. As long as it is not, the loop itself appends to
 	// soon without the mutex; otherwise behind what was posted before. So the FIFO is in order
 	// of arrival, whoever posts.
@@ -278,7 +276,7 @@ func (d *Dispatcher) CallSoon(fn func()) {
 	if fn == nil {
 		panic("dispatch: nil callback")
 	}
-	if d.loop.Load() == gid.Current() && !d.mail.Load() && !d.stopping.Load() {
+	if !d.mail.Load() && !d.stopping.Load() && d.here() {
 		d.soon = append(d.soon, callback(fn))
 		return
 	}

@@ -5,7 +5,6 @@ import (
 	"net/netip"
 	"sync/atomic"
 
-	"github.com/seed-1e54c410/turnstile/internal/gid"
 	"github.com/seed-1e54c410/turnstile/internal/poll"
 )
 
@@ -246,7 +245,7 @@ func (d *Dispatcher) operations(fd FD) (opSet, error) {
 // land puts o into the FIFO. It may be called by any goroutine.
 func (d *Dispatcher) land(o *Op) {
 	o.settle()
-	if d.loop.Load() == gid.Current() && !d.mail.Load() {
+	if !d.mail.Load() && d.here() {
 		d.soon = append(d.soon, (*opRun)(o))
 		d.io.ops.Add(-1)
 		return

@@ -4,8 +4,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/seed-1e54c410/turnstile/internal/gid"
-	"github.com/seed-1e54c410/turnstile/internal/park"
 	"github.com/seed-1e54c410/turnstile/internal/seam"
 	"github.com/seed-1e54c410/turnstile/internal/timer"
 )
@@ -20,8 +18,8 @@ func init() {
 func (l *seamLoop) d() *Dispatcher { return (*Dispatcher)(l) }
 
 func (l *seamLoop) Ready(r seam.Runnable) {
-	if l.loop.Load() == gid.Current() && !l.mail.Load() {
-		l.soon = append(l.soon, r) // as ReadyHere: a callback that completes a future, say
+	if !l.mail.Load() && l.d().here() {
+		l.soon = append(l.soon, r) // as ReadyHere: a task or a callback that wakes another task
 		return
 	}
 	l.d().fromOutside()
@@ -129,7 +127,7 @@ func (d *Dispatcher) fromOutside() {
 	if !d.sim.Closed() {
 		return
 	}
-	if g := park.Current(); g == nil || g.Loop != any(d) {
+	if !d.here() {
 		d.sim.Foreign()
 	}
 }

@@ -121,7 +121,7 @@ func (d *Dispatcher) Stats() Stats {
 	return s
 }
 
-// here reports whether the caller is the loop of d.
+// here reports whether the caller is a callback or a task of d: nothing else of the loop runs beside it.
 func (d *Dispatcher) here() bool {
 	g := park.Current()
 	return g != nil && g.Loop == d

@@ -6,7 +6,6 @@ import (
 	"runtime"
 	"time"
 
-	"github.com/seed-1e54c410/turnstile/internal/gid"
 	"github.com/seed-1e54c410/turnstile/internal/park"
 	"github.com/seed-1e54c410/turnstile/internal/seam"
 )
@@ -130,7 +129,6 @@ func (d *Dispatcher) enter() error {
 func (d *Dispatcher) take() {
 	d.turning = true
 	d.self.Enter()
-	d.loop.Store(gid.Current())
 	if d.slow != nil {
 		d.slow.enter()
 	}
@@ -143,7 +141,6 @@ func (d *Dispatcher) leave() {
 		d.slow.leave()
 	}
 	d.self.Leave()
-	d.loop.Store(0)
 	d.sleep = sleeper{}
 	d.mu.Lock()
 	d.turning = false

@@ -12,7 +12,8 @@ import (
 // may wait, with the ctx it is given.
 //
 // The stream ends, as a or b does, as soon as one of them has no value for the next pair: the
-// other is stopped then, even if it waits. Each of them runs on a task of its own and is at most
+// other is stopped then, even if it waits. Where both have none at the same moment, it ends as a does, and an error
+// of b is dropped. Each of them runs on a task of its own and is at most
 // two values ahead of the last pair, one for the next pair and one that waits for its place. What
 // finds no partner is dropped.
 func Zip[A, B, C any](a Stream[A], b Stream[B], fn func(ctx context.Context, a A, b B) (C, error)) Stream[C] {

@@ -38,7 +38,7 @@ import (
 // or Try; one that leaves Settle finds the mutex as the owner's own code does.
 //
 // What happened before a grant in the granting call happens before the return
-// of the wait, by the mutex.
+// of the wait.
 type WaitQueue[V any] struct {
 	q park.Queue[V]
 }

@@ -51,7 +51,8 @@ func (c *Conn) open(d *dispatch.Dispatcher, fd int, network string, pending bool
 		c.sock.glued = true
 	case "unix":
 	default:
-		c.sock.messages, c.sock.odd = true, true
+		c.sock.messages = true
+		c.sock.odd.Store(true)
 	}
 	return c.sock.attach(d, fd, pending)
 }
@@ -75,7 +76,7 @@ func (c *Conn) learn(local, remote *poll.SockAddr) {
 // With an empty p it returns at once. A ctx that was derived in the task does not end it:
 // see [Conn.With].
 func (c *Conn) Read(p []byte) (int, error) {
-	if len(p) == 0 || c.sock.odd {
+	if len(p) == 0 || c.sock.odd.Load() {
 		return c.readOther(ownCtx, p)
 	}
 	o := op{buf: p}

@@ -13,7 +13,8 @@ type ahead struct {
 // prime has calls of Read return p first. It is called before anybody else has c.
 func (c *Conn) prime(p []byte) {
 	if len(p) > 0 {
-		c.sock.odd, c.sock.ahead = true, &ahead{left: p}
+		c.sock.ahead = &ahead{left: p}
+		c.sock.odd.Store(true)
 	}
 }
 
@@ -27,6 +28,10 @@ func (c *Conn) readAhead(ctx context.Context, p []byte) (int, error) {
 			}
 			n = copy(p, a.left)
 			a.left = a.left[n:]
+			if len(a.left) == 0 {
+				a.left = nil
+				c.sock.odd.Store(false) // from now on the connection is like any other
+			}
 		}
 		return nil
 	})

@@ -35,9 +35,12 @@ func TestEventsAsync(t *testing.T) {
 					return err
 				}
 				b := make([]byte, 2)
-				for range 3 { // in pieces, and from the system behind them
+				for i := range 3 { // in pieces, and from the system behind them
 					if _, err := io.ReadFull(conn, b); err != nil {
 						return err
+					}
+					if i == 0 && !conn.Primed() || i == 2 && conn.Primed() {
+						w.Errorf("something is ahead: %t, after %d bytes", conn.Primed(), 2*i+2)
 					}
 					if _, err := conn.Write(b); err != nil {
 						return err

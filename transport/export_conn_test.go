@@ -37,3 +37,8 @@ func (c *PacketConn) Form(to netip.AddrPort) netip.AddrPort {
 	form, _ := a.IP()
 	return form
 }
+
+// Primed reports whether Read still looks for what was received before c was a Conn.
+func (c *Conn) Primed() bool {
+	return c.sock.odd.Load() || c.sock.ahead != nil && c.sock.ahead.left != nil
+}

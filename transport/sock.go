@@ -2,6 +2,7 @@ package transport
 
 import (
 	"net"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -20,8 +21,8 @@ type sock struct {
 	file  bool // it is no socket
 	now   bool // a file that is one: its description blocks, and must not be changed
 
-	messages bool // it is a socket of messages: each call moves one
-	odd      bool // it is, or something is ahead: a Read is more than one of the socket
+	messages bool        // it is a socket of messages: each call moves one
+	odd      atomic.Bool // it is, or something is ahead: a Read is more than one of the socket
 	ahead    *ahead
 
 	// Guarded by mu of rd.

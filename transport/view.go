@@ -25,7 +25,7 @@ func (v *view) Read(p []byte) (int, error) {
 	if err := v.ctx.Err(); err != nil {
 		return 0, v.wrap("read", park.Failed(err))
 	}
-	if len(p) == 0 || v.sock.odd {
+	if len(p) == 0 || v.sock.odd.Load() {
 		return v.readOther(v.ctx, p)
 	}
 	o := op{buf: p}

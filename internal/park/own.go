@@ -11,6 +11,11 @@ func (q *Queue[V]) WaitOwn(host Host, mu *sync.Mutex, v *V, take func(*V) (bool,
 	if host == nil {
 		return q.blockOwn(mu, v, take)
 	}
+	return q.own(host, mu, v, take, false)
+}
+
+// own is WaitOwn for a known host. With asked set its ctx has just been asked, and had not ended.
+func (q *Queue[V]) own(host Host, mu *sync.Mutex, v *V, take func(*V) (bool, error), asked bool) error {
 	n := q.enter(host, mu, v)
 	out := true // the mutex is free, and code that is not ours may run
 	defer func() {
@@ -18,21 +23,23 @@ func (q *Queue[V]) WaitOwn(host Host, mu *sync.Mutex, v *V, take func(*V) (bool,
 			q.desert(mu, n, take)
 		}
 	}()
-	for {
-		// A cancel wakes the task by itself: nothing has to be armed.
-		err := n.host.Context().Err()
-		if err == nil {
-			err = n.host.Err()
+	for ; ; asked = false {
+		if !asked {
+			// A cancel wakes the task by itself: nothing has to be armed.
+			err := n.host.Context().Err()
+			if err == nil {
+				err = n.host.Err()
+			}
+			out = false
+			over, err, failed := q.attend(mu, n, v, take, err)
+			if failed {
+				host.Failed()
+			}
+			if over {
+				return err
+			}
+			out = true
 		}
-		out = false
-		over, err, failed := q.attend(mu, n, v, take, err)
-		if failed {
-			host.Failed()
-		}
-		if over {
-			return err
-		}
-		out = true
 		n.host.Suspend(q)
 		if over, err := q.collect(mu, n, v); over {
 			out = false
@@ -47,7 +54,7 @@ func (q *Queue[V]) WaitOwn(host Host, mu *sync.Mutex, v *V, take func(*V) (bool,
 func (q *Queue[V]) blockOwn(mu *sync.Mutex, v *V, take func(*V) (bool, error)) (err error) {
 	n := q.get()
 	n.v = *v
-	*v, err = q.block(ownCtx, mu, n, take)
+	*v, err = q.block(ownCtx, nil, mu, n, take)
 	return err
 }
 
@@ -56,7 +63,7 @@ func (q *Queue[V]) blockOwn(mu *sync.Mutex, v *V, take func(*V) (bool, error)) (
 //go:noinline
 func (q *Queue[V]) enter(host Host, mu *sync.Mutex, v *V) *node[V] {
 	n := q.get()
-	n.v, n.host = *v, host
+	n.v, n.host, n.note = *v, host, waiting()
 	q.push(n)
 	mu.Unlock()
 	return n

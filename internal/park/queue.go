@@ -37,7 +37,8 @@ type gate struct {
 	// A goroutine whose ctx can be canceled waits on ch, made for this one wait:
 	// a channel belongs to the synctest bubble it was made in, so none is pooled.
 	// Any other goroutine waits on cond, which belongs to no bubble.
-	ch   chan struct{}
+	// It gets true with the end of the wait, and then n belongs to the waiter alone.
+	ch   chan bool
 	cond sync.Cond
 
 	sel *selector // not nil: the waiter is number at of several, of a Select, whose gate it is
@@ -54,7 +55,7 @@ func (n *node[V]) wake() {
 	case n.gate == nil: // it has not begun to wait, and will look first
 	case n.gate.ch != nil:
 		select {
-		case n.gate.ch <- struct{}{}:
+		case n.gate.ch <- n.done:
 		default: // woken already, and it looks at everything
 		}
 	default:
@@ -74,21 +75,33 @@ func (q *Queue[V]) Wait(ctx context.Context, mu *sync.Mutex, v V, take func(*V) 
 		q.clean()
 	}
 	if q.head == nil {
-		if done, err := ask(mu, take, &n.v); done {
-			v = n.v
+		done, err := ask(mu, take, &n.v)
+		v = n.v
+		if done {
 			q.put(n)
 			mu.Unlock()
 			return v, err
 		}
 	}
-	return q.block(ctx, mu, n, take)
+	host, quiet := carried(ctx)
+	if !quiet {
+		return q.block(ctx, host, mu, n, take)
+	}
+	q.put(n) // own gets it back
+	err := q.own(host, mu, &v, take, true)
+	return v, err
 }
 
 // WaitLocked is the second half of Wait: it queues without asking take first.
 func (q *Queue[V]) WaitLocked(ctx context.Context, mu *sync.Mutex, v V, take func(*V) (bool, error)) (V, error) {
+	host, quiet := carried(ctx)
+	if quiet {
+		err := q.own(host, mu, &v, take, false)
+		return v, err
+	}
 	n := q.get()
 	n.v = v
-	return q.block(ctx, mu, n, take)
+	return q.block(ctx, host, mu, n, take)
 }
 
 // ownCtx is nil, and stands for the ctx of the task that waits.
@@ -124,10 +137,9 @@ func ask[V any](mu *sync.Mutex, take func(*V) (bool, error), v *V) (bool, error)
 	return done, err
 }
 
-// block queues n and waits until it is granted, failed or given up. The mutex
-// is held at the call and free at the return.
-func (q *Queue[V]) block(ctx context.Context, mu *sync.Mutex, n *node[V], take func(*V) (bool, error)) (V, error) {
-	host, quiet := carried(ctx)
+// block queues n and waits until it is granted, failed or given up. The host is the task that calls, if
+// that is known. The mutex is held at the call and free at the return.
+func (q *Queue[V]) block(ctx context.Context, host Host, mu *sync.Mutex, n *node[V], take func(*V) (bool, error)) (V, error) {
 	if host == nil {
 		host = self(mu)
 	}
@@ -137,55 +149,15 @@ func (q *Queue[V]) block(ctx context.Context, mu *sync.Mutex, n *node[V], take f
 		if ctx == ownCtx {
 			ctx = host.Context()
 		}
-		return q.suspend(ctx, mu, n, take, quiet)
-	}
-	var done <-chan struct{}
-	if ctx != ownCtx {
-		mu.Unlock()
-		q.outside(mu, n, take, func() { done = ctx.Done() })
-		mu.Lock()
+		return q.suspend(ctx, mu, n, take)
 	}
 	if n.gate == nil {
 		n.gate = new(gate)
 	}
-	if done == nil {
-		n.gate.cond.L = mu
-	} else if !n.done {
-		n.gate.ch = make(chan struct{}, 1)
+	if ctx == ownCtx || ctx == context.Background() {
+		return q.onCond(mu, n, take)
 	}
-	for !n.done {
-		if n.look && q.head == n {
-			if v, err, ok := q.takeHead(mu, n, take); ok {
-				return v, err
-			}
-		}
-		if done == nil {
-			n.gate.cond.Wait()
-			continue
-		}
-		mu.Unlock()
-		ended := false
-		select {
-		case <-n.gate.ch:
-		case <-done:
-			ended = true
-		}
-		mu.Lock()
-		if n.done {
-			break // ctx is not asked any more: a panic of it would take the grant along
-		}
-		mu.Unlock()
-		var err error
-		q.outside(mu, n, take, func() { err = ctx.Err() })
-		if err == nil && ended {
-			err = context.Canceled // a nil result would say granted
-		}
-		mu.Lock()
-		if err != nil && !n.done {
-			return q.quit(mu, n, take, err)
-		}
-	}
-	return q.finish(mu, n)
+	return q.onChannel(ctx, mu, n, take)
 }
 
 // takeHead lets the head ask take, on its own goroutine. The mutex is held at the call, and at
@@ -213,18 +185,18 @@ func (q *Queue[V]) takeHead(mu *sync.Mutex, n *node[V], take func(*V) (bool, err
 }
 
 // suspend is block for a task. The mutex is held at the call.
-func (q *Queue[V]) suspend(ctx context.Context, mu *sync.Mutex, n *node[V], take func(*V) (bool, error), quiet bool) (V, error) {
+func (q *Queue[V]) suspend(ctx context.Context, mu *sync.Mutex, n *node[V], take func(*V) (bool, error)) (V, error) {
 	host := n.host
 	mu.Unlock()
-	v, err, failed := q.await(ctx, mu, n, take, quiet)
+	v, err, failed := q.await(ctx, mu, n, take)
 	if failed {
 		host.Failed() // with nothing armed: it may not return
 	}
 	return v, err
 }
 
-// await does the waiting of a task, with ctx armed unless it is quiet. The mutex is free at the call.
-func (q *Queue[V]) await(ctx context.Context, mu *sync.Mutex, n *node[V], take func(*V) (bool, error), quiet bool) (v V, err error, failed bool) {
+// await does the waiting of a task, with ctx armed. The mutex is free at the call.
+func (q *Queue[V]) await(ctx context.Context, mu *sync.Mutex, n *node[V], take func(*V) (bool, error)) (v V, err error, failed bool) {
 	host := n.host
 	out := true // the mutex is free, and code that is not ours may run
 	armed := false
@@ -236,35 +208,30 @@ func (q *Queue[V]) await(ctx context.Context, mu *sync.Mutex, n *node[V], take f
 			q.desert(mu, n, take)
 		}
 	}()
-	if !quiet {
-		host.Arm(ctx)
-		armed = true
-	}
-	for first := true; ; first = false {
-		// Nothing was asked that could have used up a wake, so there is nothing to look at yet.
-		if !first || !quiet {
-			err := ctx.Err()
-			if err == nil {
-				err = host.Err()
-			}
-			mu.Lock()
-			out = false
-			if n.done {
-				v, err = q.finish(mu, n)
+	host.Arm(ctx)
+	armed = true
+	for {
+		err := ctx.Err()
+		if err == nil {
+			err = host.Err()
+		}
+		mu.Lock()
+		out = false
+		if n.done {
+			v, err = q.finish(mu, n)
+			return v, err, false
+		}
+		if err != nil {
+			v, err = q.quit(mu, n, take, err)
+			return v, err, true
+		}
+		if n.look && q.head == n {
+			if v, err, ok := q.takeHead(mu, n, take); ok {
 				return v, err, false
 			}
-			if err != nil {
-				v, err = q.quit(mu, n, take, err)
-				return v, err, true
-			}
-			if n.look && q.head == n {
-				if v, err, ok := q.takeHead(mu, n, take); ok {
-					return v, err, false
-				}
-			}
-			out = true
-			mu.Unlock()
 		}
+		out = true
+		mu.Unlock()
 		host.Suspend(q)
 		if v, err, ok := q.granted(mu, n); ok {
 			out = false

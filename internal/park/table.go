@@ -4,7 +4,7 @@
 // on alone decides which. On an ordinary goroutine it blocks that goroutine. On
 // a coroutine that runs a task it suspends the task, and the dispatcher that
 // drives the coroutine goes on with others. The package keeps the process-wide
-// [Table] of coroutines that tells the two apart, the seam [Host] through which
+// table of coroutines that tells the two apart, the seam [Host] through which
 // a task is suspended and woken, and [Queue], the one queue of waiters under
 // every primitive of this module.
 //
@@ -69,61 +69,9 @@ type G struct {
 	id atomic.Uintptr // 0: not in the table
 }
 
-const shards = 64
-
-// table maps the identity of a goroutine to what is known of it. It is asked only by
-// calls that are about to wait.
-var table [shards]struct {
-	mu sync.Mutex
-	m  map[uintptr]*G
-	_  [48]byte // one shard, one cache line
-}
-
-func shardOf(id uintptr) uintptr {
-	// The runtime allocates its goroutine descriptors some hundred bytes apart.
-	return (id>>6 ^ id>>12) % shards
-}
-
-// Enter adds g to the table for the goroutine that calls it. The caller takes
-// it out again with [G.Leave], on the same goroutine and before that ends,
-// since the runtime gives the identity to the next goroutine at once.
-func (g *G) Enter() {
-	id := gid.Current()
-	g.id.Store(id)
-	s := &table[shardOf(id)]
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.m == nil {
-		s.m = make(map[uintptr]*G)
-	}
-	if s.m[id] != nil {
-		panic("park: goroutine entered twice")
-	}
-	s.m[id] = g
-}
-
-// Leave takes g out of the table.
-func (g *G) Leave() {
-	id := g.id.Swap(0) // another goroutine may have it next
-	s := &table[shardOf(id)]
-	s.mu.Lock()
-	delete(s.m, id)
-	s.mu.Unlock()
-}
-
 // Is reports whether the calling goroutine is g, which costs far less than Current. Anybody may ask, also
 // after Leave.
 func (g *G) Is() bool { return g.id.Load() == gid.Current() }
-
-// Current returns the entry of the calling goroutine, nil for an ordinary one.
-func Current() *G {
-	id := gid.Current()
-	s := &table[shardOf(id)]
-	s.mu.Lock()
-	g := s.m[id]
-	s.mu.Unlock()
-	return g
-}
 
 // Self returns the task that the caller must suspend in order to wait, and nil where
 // the caller is an ordinary goroutine, which it may block. It panics inside a
@@ -230,16 +178,4 @@ func Failed(err error) error {
 		g.Host.Failed()
 	}
 	return err
-}
-
-// Entries counts the table, for tests that look for leaks.
-func Entries() int {
-	n := 0
-	for i := range table {
-		s := &table[i]
-		s.mu.Lock()
-		n += len(s.m)
-		s.mu.Unlock()
-	}
-	return n
 }
