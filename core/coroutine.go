@@ -37,28 +37,26 @@ func newCoroutine(s *sched) *coroutine {
 	if s.sim != nil {
 		c.g.Witness, c.g.Real = s.sim.Held, s.sim.Real
 	}
-	c.next, c.stop = iter.Pull(c.run)
+	// The body is no method, whose wrapper would be on the stack of every task as well.
+	c.next, c.stop = iter.Pull(func(yield func(struct{}) bool) {
+		c.yield = yield
+		c.g.Enter()
+		defer c.exit()
+		if leave := s.loop.Watch(); leave != nil {
+			defer leave()
+		}
+		for {
+			c.task.run()
+			if !c.rest() {
+				return
+			}
+		}
+	})
 	return c
 }
 
-// run is the body of a coroutine.
-func (c *coroutine) run(yield func(struct{}) bool) {
-	c.yield = yield
-	c.g.Enter()
-	defer c.exit()
-	if leave := c.sched.loop.Watch(); leave != nil {
-		defer leave()
-	}
-	for {
-		c.task.run()
-		if !c.rest() {
-			return
-		}
-	}
-}
-
 // rest makes c idle until it has a task again, and answers false if it never will. It is no part of
-// run: what that has on its stack every task has, as long as it lives.
+// the body: what that has on its stack every task has, as long as it lives.
 //
 //go:noinline
 func (c *coroutine) rest() bool {

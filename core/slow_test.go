@@ -28,18 +28,18 @@ func TestSlowTask(t *testing.T) {
 		{"the first step of main", func(ctx context.Context) error {
 			holdFor(2 * limit)
 			return nil
-		}, []string{"core_test.holdFor", "core.(*coroutine).run"}},
+		}, []string{"core_test.holdFor", "core.(*task).run"}},
 		{"a later step", func(ctx context.Context) error {
 			err := core.Yield(ctx)
 			holdFor(2 * limit)
 			return err
-		}, []string{"core_test.holdFor", "core.(*coroutine).run"}},
+		}, []string{"core_test.holdFor", "core.(*task).run"}},
 		{"a task that a task has started", func(ctx context.Context) error {
 			return core.Start(ctx, func(ctx context.Context) error {
 				holdFor(2 * limit)
 				return nil
 			}).Wait(ctx)
-		}, []string{"core_test.holdFor", "core.(*coroutine).run"}},
+		}, []string{"core_test.holdFor", "core.(*task).run"}},
 		{"among others that wait", func(ctx context.Context) error {
 			for range 3 {
 				core.Start(ctx, forever)
@@ -47,7 +47,7 @@ func TestSlowTask(t *testing.T) {
 			err := core.Sleep(ctx, time.Minute)
 			holdFor(2 * limit)
 			return err
-		}, []string{"core_test.holdFor", "core.(*coroutine).run"}},
+		}, []string{"core_test.holdFor", "core.(*task).run"}},
 		{"a body of iter.Pull that waits", func(ctx context.Context) error {
 			next, stop := iter.Pull(func(yield func(int) bool) {
 				_ = yield(1)

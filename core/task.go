@@ -354,6 +354,14 @@ func (t *task) giveWay() {
 	t.switchAway(yielding)
 }
 
+// Simulated implements park.Host.
+func (t *task) Simulated() bool { return t.sched.sim != nil }
+
+// Quiet implements park.Host.
+func (t *task) Quiet() bool {
+	return !t.special.Load() && !t.sched.abandoned && t.sched.sim == nil
+}
+
 // Context implements park.Host.
 func (t *task) Context() context.Context { return &t.scope }
 
@@ -366,7 +374,7 @@ func (s *scope) Carrier() (host park.Host, quiet bool) {
 	if t == nil || !t.Here() {
 		return nil, false
 	}
-	return t, s == &t.scope && !s.special.Load() && !t.sched.abandoned && t.sched.sim == nil
+	return t, s == &t.scope && t.Quiet()
 }
 
 // inside reports whether the caller runs in t, on its loop or on its goroutine.

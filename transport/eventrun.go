@@ -371,7 +371,7 @@ func (c *EventConn) handOver() {
 	c.state |= eventGone
 	l.srv.startSession(&session{
 		s: l.srv.server, h: l.h, c: conn, handle: fn,
-		failed: func(err error) { l.srv.failed(c, err) },
+		failed: func(_ *Conn, err error) { l.srv.failed(c, err) },
 		ended: func(err error) {
 			c.state &^= eventGone | eventRunning // it may have ended at once
 			c.end(err)

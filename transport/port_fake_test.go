@@ -22,7 +22,7 @@ func init() {
 		p := &fakePort{s: s, event: [2]bool{true, true}}
 		p.mu.Lock() // the first event may come before this returns
 		defer p.mu.Unlock()
-		reg, err := s.loop.Attach(uintptr(s.fd), p)
+		reg, err := s.loop().Attach(uintptr(s.fd), p)
 		p.reg = reg
 		return p, err
 	}
@@ -98,7 +98,7 @@ func (p *fakePort) try(i int) {
 func (p *fakePort) land(i int) {
 	o := p.ops[i]
 	p.ops[i] = nil
-	p.s.loop.Ready((*fakePacket)(o))
+	p.s.loop().Ready((*fakePacket)(o))
 }
 
 func (p *fakePort) Cancel(o *poll.Op) {

@@ -170,7 +170,7 @@ func TestPortReadBehindConnect(t *testing.T) {
 			if err := p.Submit(connect); err != nil {
 				t.Fatal(err)
 			}
-			if err := s.rd.setDeadline(s.loop.Time(s.loop.Now()).Add(time.Hour)); err != nil {
+			if err := s.rd.setDeadline(s.loop().Time(s.loop().Now()).Add(time.Hour)); err != nil {
 				t.Error(err)
 			}
 			read := begin(&s.rd, op{buf: make([]byte, 1)})
@@ -198,8 +198,8 @@ func TestPortAlarm(t *testing.T) {
 		if s.rd.alarmAt != 0 {
 			t.Error("an alarm without a deadline")
 		}
-		now := s.loop.Now()
-		if err := s.rd.setDeadline(s.loop.Time(now).Add(time.Hour)); err != nil {
+		now := s.loop().Now()
+		if err := s.rd.setDeadline(s.loop().Time(now).Add(time.Hour)); err != nil {
 			t.Error(err)
 		}
 		if s.rd.alarmAt == 0 || s.rd.alarmAt != s.rd.deadline {
@@ -216,7 +216,7 @@ func TestPortAlarm(t *testing.T) {
 			}
 		}
 		// The operation is still under way, and so the next call does not start one.
-		if err := s.rd.setDeadline(s.loop.Time(now).Add(2 * time.Hour)); err != nil {
+		if err := s.rd.setDeadline(s.loop().Time(now).Add(2 * time.Hour)); err != nil {
 			t.Error(err)
 		}
 		under := p.ops[0]

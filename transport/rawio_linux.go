@@ -17,6 +17,10 @@ import (
 func sysRead(fd int, p []byte) (int, error)     { return rawRead(unix.SYS_RECVFROM, fd, p) }
 func sysReadFile(fd int, p []byte) (int, error) { return rawRead(unix.SYS_READ, fd, p) }
 
+// rawRead makes the system call without a look at the size of the stack, of which it needs little: that look would double the
+// stack of most tasks that serve a connection.
+//
+//go:nosplit
 func rawRead(trap uintptr, fd int, p []byte) (int, error) {
 	for {
 		n, _, errno := syscall.RawSyscall6(trap, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), 0, 0, 0)
@@ -35,6 +39,9 @@ func rawRead(trap uintptr, fd int, p []byte) (int, error) {
 func sysWrite(fd int, p []byte) (int, error)     { return rawWrite(unix.SYS_SENDTO, fd, p) }
 func sysWriteFile(fd int, p []byte) (int, error) { return rawWrite(unix.SYS_WRITE, fd, p) }
 
+// rawWrite is rawRead for writing.
+//
+//go:nosplit
 func rawWrite(trap uintptr, fd int, p []byte) (int, error) {
 	for {
 		// The fourth argument is that of sendto.

@@ -97,7 +97,7 @@ func serveOn(ctx context.Context, s *server, handle func(ctx context.Context, c 
 			return
 		}
 		c.learn(nil, from)
-		s.startSession(&session{s: s, h: h, c: c, handle: handle, failed: func(err error) { failed(c, err) }})
+		s.startSession(&session{s: s, h: h, c: c, handle: handle, failed: failed})
 	}
 	return s.serve(ctx)
 }
@@ -127,8 +127,8 @@ type session struct {
 	h      *berth
 	c      *Conn
 	handle func(ctx context.Context, c *Conn) error
-	failed func(err error) // OnError
-	ended  func(err error) // or nil: tells gone
+	failed func(c *Conn, err error) // OnError
+	ended  func(err error)          // or nil: tells gone
 	of     *handling
 	began  bool
 }
@@ -136,27 +136,25 @@ type session struct {
 // startSession starts the task of x, on the loop of its dispatcher.
 func (s *server) startSession(x *session) {
 	x.of = &handling{Context: s.base, s: s}
-	t := core.Start(core.On(x.of, x.h.d), x.run)
+	// The body is no method, whose wrapper would be on the stack of every connection as well.
+	t := core.Start(core.On(x.of, x.h.d), func(ctx context.Context) (err error) {
+		x.began = true
+		x.of.begin(ctx)
+		returned := false
+		defer func() {
+			if !returned {
+				err = panicked(recover())
+			}
+			x.end(ctx, err)
+			err = nil // it has been told
+		}()
+		err = x.handle(ctx, x.c)
+		returned = true
+		return err
+	})
 	if t.Finished() && !x.began { // the dispatcher closes
 		x.end(s.base, dispatch.ErrClosed)
 	}
-}
-
-// run is the task.
-func (x *session) run(ctx context.Context) (err error) {
-	x.began = true
-	x.of.begin(ctx)
-	returned := false
-	defer func() {
-		if !returned {
-			err = panicked(recover())
-		}
-		x.end(ctx, err)
-		err = nil // it has been told
-	}()
-	err = x.handle(ctx, x.c)
-	returned = true
-	return err
 }
 
 // end comes when the handler has ended, whose ctx it was.
@@ -177,7 +175,7 @@ func (x *session) end(ctx context.Context, err error) {
 			x.h.d.CallSoon(func() { panic(v) })
 		}
 	}()
-	x.failed(err)
+	x.failed(x.c, err)
 }
 
 // panicked returns the error for what recover has returned.

@@ -138,10 +138,24 @@ func (s *side) call(ctx context.Context, o *op) error {
 		}
 	}
 	s.streak = 0
-	if ctx == ownCtx {
-		return s.queue.WaitOwn(s.caller(), &s.mu, o, take)
+	if ctx != ownCtx {
+		return s.waitWith(ctx, o)
 	}
-	return s.waitWith(ctx, o)
+	task := s.caller()
+	if task == nil || o.verb == asking { // what asking calls may panic, and then its wait cleans up
+		return s.queue.WaitHere(&s.mu, o, take)
+	}
+	for first := false; ; first = true {
+		turn, err := s.queue.WaitTurn(task, &s.mu, o, take, first)
+		if !turn {
+			return err
+		}
+		if ok, err := s.serve(o); ok {
+			s.queue.Settle(take)
+			s.mu.Unlock()
+			return err
+		}
+	}
 }
 
 // waitWith is the wait of a call with a ctx. It is apart so that others have less on the stack meanwhile:
@@ -202,7 +216,7 @@ func (s *side) setAlarm() {
 		return
 	}
 	s.alarmAt = s.deadline
-	wait := time.Duration(s.deadline - s.s.loop.Now())
+	wait := time.Duration(s.deadline - s.s.loop().Now())
 	if s.alarm == nil {
 		s.alarm = s.s.d.AfterFunc(wait, s.ring)
 	} else {
@@ -214,7 +228,7 @@ func (s *side) setAlarm() {
 func (s *side) later() {
 	if !s.posted {
 		s.posted = true
-		s.s.loop.Ready(s)
+		s.s.loop().Ready(s)
 	}
 }
 
@@ -356,7 +370,7 @@ func (s *side) ring() {
 
 // expired reports whether the deadline has passed.
 func (s *side) expired() bool {
-	if s.deadline != 0 && !s.late && s.s.loop.Now() >= s.deadline {
+	if s.deadline != 0 && !s.late && s.s.loop().Now() >= s.deadline {
 		s.late = true
 	}
 	return s.late
@@ -371,8 +385,8 @@ func (s *side) setDeadline(t time.Time) error {
 	}
 	s.late, s.deadline, s.timed = false, 0, !t.IsZero()
 	if !t.IsZero() {
-		now := s.s.loop.Now()
-		left := int64(t.Sub(s.s.loop.Time(now)))
+		now := s.s.loop().Now()
+		left := int64(t.Sub(s.s.loop().Time(now)))
 		switch {
 		case left <= 0:
 			s.late = true

@@ -50,7 +50,7 @@ func (v *serving) release() {
 type link struct{ port seam.Port }
 
 // attachPort is replaced by tests on systems whose pollers take no operations.
-var attachPort = func(s *sock) (seam.Port, error) { return s.loop.AttachPort(uintptr(s.fd), s) }
+var attachPort = func(s *sock) (seam.Port, error) { return s.loop().AttachPort(uintptr(s.fd), s) }
 
 func (l *link) attach(s *sock) (err error) {
 	l.port, err = attachPort(s)

@@ -48,7 +48,7 @@ type link struct {
 }
 
 func (l *link) attach(s *sock) error {
-	reg, err := s.loop.Attach(uintptr(s.fd), s)
+	reg, err := s.loop().Attach(uintptr(s.fd), s)
 	if err != nil {
 		return err
 	}
@@ -105,7 +105,17 @@ func (s *side) serve(o *op) (bool, error) {
 			}
 			return s.settleDown(e)
 		}
-		switch how, err := s.try(o); how {
+		var how outcome
+		var err error
+		switch o.verb { // not all by try, which would be on the stack for the most frequent ones
+		case reading:
+			how, err = s.read(o)
+		case writing:
+			how, err = s.write(o)
+		default:
+			how, err = s.try(o)
+		}
+		switch how {
 		case done:
 			return true, err
 		case drained:

@@ -7,15 +7,16 @@ import (
 	"time"
 
 	"github.com/seed-1e54c410/turnstile/dispatch"
+	"github.com/seed-1e54c410/turnstile/internal/park"
 	"github.com/seed-1e54c410/turnstile/internal/seam"
 )
 
 // sock is a descriptor on the loop of a dispatcher.
 type sock struct {
 	rd, wr side
+	seat   park.Seat[op] // of the first call that waits to read
 	fd     int
 	d      *dispatch.Dispatcher
-	loop   seam.Loop
 	link
 	glued bool // a read that has not filled its buffer has taken all there was
 	file  bool // it is no socket
@@ -47,10 +48,14 @@ func (s *sock) attach(d *dispatch.Dispatcher, fd int, pending bool) error {
 
 // prepare is what comes before the loop is told of fd.
 func (s *sock) prepare(d *dispatch.Dispatcher, fd int) {
-	s.fd, s.d, s.loop = fd, d, seam.Of(d)
+	s.fd, s.d = fd, d
 	s.rd.init(s, true)
+	s.rd.queue.Lend(&s.seat)
 	s.wr.init(s, false)
 }
+
+// loop returns the loop of the dispatcher. It is not kept: a server has many connections.
+func (s *sock) loop() seam.Loop { return seam.Of(s.d) }
 
 func (s *sock) sysRead(p []byte) (int, error) {
 	if s.file {

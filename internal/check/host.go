@@ -18,6 +18,9 @@ type Host struct {
 	nag    bool // Suspend returns for nothing every other time
 	stop   func() bool
 
+	// Panic is what Suspend panics with, as it may in a simulation; nil: it does not.
+	Panic any
+
 	armed     atomic.Int32
 	suspended atomic.Int32
 	suspends  atomic.Int32
@@ -51,6 +54,9 @@ func (h *Host) Disarm() {
 }
 
 func (h *Host) Suspend(any) {
+	if h.Panic != nil {
+		panic(h.Panic)
+	}
 	if n := h.suspends.Add(1); h.nag && n%2 == 1 {
 		return
 	}
@@ -74,6 +80,10 @@ func (h *Host) Err() error {
 }
 
 func (h *Host) Failed() { h.failed.Add(1) }
+
+func (h *Host) Simulated() bool { return h.Panic != nil }
+
+func (h *Host) Quiet() bool { return false }
 
 func (h *Host) Context() context.Context { return h.ctx }
 

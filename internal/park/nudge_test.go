@@ -163,9 +163,9 @@ func TestWaitOwn(t *testing.T) {
 				o.mu.Lock()
 				var err error
 				if known {
-					err = o.queue.WaitOwn(h, &o.mu, new(1), never)
+					err = o.queue.WaitOwn(h, &o.mu, new(1), never, false)
 				} else {
-					err = o.queue.WaitOwn(nil, &o.mu, new(1), never)
+					err = o.queue.WaitHere(&o.mu, new(1), never)
 				}
 				if want := ctx.Err(); err != want {
 					t.Errorf("WaitOwn() = %v, want %v", err, want)
@@ -184,8 +184,8 @@ func TestWaitOwn(t *testing.T) {
 		go func() {
 			defer close(ended)
 			o.mu.Lock()
-			if err := o.queue.WaitOwn(nil, &o.mu, new(1), never); err != nil {
-				t.Errorf("WaitOwn() = %v", err)
+			if err := o.queue.WaitHere(&o.mu, new(1), never); err != nil {
+				t.Errorf("WaitHere() = %v", err)
 			}
 		}()
 		synctest.Wait()
@@ -214,4 +214,22 @@ func TestPlaceForgetsNudge(t *testing.T) {
 			synctest.Wait()
 		}
 	})
+}
+
+// A wait in a simulation may end by a panic of Suspend, and leaves nothing in the queue then.
+func TestWaitOwnLeavesTheQueue(t *testing.T) {
+	var o owner
+	h := check.NewHost(t.Context())
+	h.Panic = "over"
+	var seat park.Seat[int]
+	for what, wait := range map[string]func(){
+		"WaitOwn": func() { _ = o.queue.WaitOwn(h, &o.mu, new(1), never, false) },
+		"WaitIn":  func() { _ = o.queue.WaitIn(&seat, h, &o.mu) },
+	} {
+		o.mu.Lock()
+		if r := panics(wait); r != "over" {
+			t.Errorf("%s panics with %v", what, r)
+		}
+		o.waiting(t, 0)
+	}
 }

@@ -87,8 +87,8 @@ func (q *Queue[V]) Wait(ctx context.Context, mu *sync.Mutex, v V, take func(*V) 
 	if !quiet {
 		return q.block(ctx, host, mu, n, take)
 	}
-	q.put(n) // own gets it back
-	err := q.own(host, mu, &v, take, true)
+	q.put(n) // WaitOwn gets it back
+	err := q.WaitOwn(host, mu, &v, take, true)
 	return v, err
 }
 
@@ -96,7 +96,7 @@ func (q *Queue[V]) Wait(ctx context.Context, mu *sync.Mutex, v V, take func(*V) 
 func (q *Queue[V]) WaitLocked(ctx context.Context, mu *sync.Mutex, v V, take func(*V) (bool, error)) (V, error) {
 	host, quiet := carried(ctx)
 	if quiet {
-		err := q.own(host, mu, &v, take, false)
+		err := q.WaitOwn(host, mu, &v, take, false)
 		return v, err
 	}
 	n := q.get()
@@ -167,14 +167,7 @@ func (q *Queue[V]) takeHead(mu *sync.Mutex, n *node[V], take func(*V) (bool, err
 	q.unlink(n) // if take panics, it is gone
 	ok, err = ask(mu, take, &n.v)
 	if !ok {
-		n.next = q.head
-		if q.head == nil {
-			q.tail = n
-		} else {
-			q.head.prev = n
-		}
-		q.head = n
-		q.n++
+		q.pushFront(n)
 		return v, nil, false
 	}
 	v = n.v
@@ -422,6 +415,17 @@ func (q *Queue[V]) push(n *node[V]) {
 		q.tail.next = n
 	}
 	q.tail = n
+	q.n++
+}
+
+func (q *Queue[V]) pushFront(n *node[V]) {
+	n.next = q.head
+	if q.head == nil {
+		q.tail = n
+	} else {
+		q.head.prev = n
+	}
+	q.head = n
 	q.n++
 }
 

@@ -5,16 +5,29 @@ import "sync"
 // Seat is a place in a queue that belongs to the waiter. The zero value is ready.
 type Seat[V any] struct{ node node[V] }
 
-// WaitIn is WaitOwn with a seat of the task's own, so that a first wait in a queue allocates nothing.
-// Nobody is asked who may go: that is for owners that grant everything by themselves.
+// Lend gives q the seat, which nothing has used yet, for the first one that waits, for as long as q is used.
+func (q *Queue[V]) Lend(s *Seat[V]) { q.put(&s.node) }
+
+// WaitIn is WaitOwn with a seat of the task's own, so that a first wait in a queue allocates nothing. Nobody is
+// asked who may go: that is for owners that grant everything by themselves.
 func (q *Queue[V]) WaitIn(s *Seat[V], host Host, mu *sync.Mutex) error {
 	n := q.sit(s, host)
 	mu.Unlock()
-	err, failed := q.stay(mu, n)
-	if failed {
-		host.Failed()
+	var v V
+	if host.Simulated() {
+		return q.simulated(mu, n, &v, nil, false)
 	}
-	return err
+	for asked := host.Quiet(); ; asked = false {
+		if !asked {
+			if over, err := q.attend(mu, n, &v, nil); over {
+				return err
+			}
+		}
+		host.Suspend(q)
+		if over, err := q.collect(mu, n, &v); over {
+			return err
+		}
+	}
 }
 
 // sit queues the host, in its seat unless that is taken.
@@ -28,46 +41,4 @@ func (q *Queue[V]) sit(s *Seat[V], host Host) *node[V] {
 	n.host, n.lent = host, n == &s.node
 	q.push(n)
 	return n
-}
-
-// stay is await with the ctx of the host, which wakes it by itself, and without a take. Most tasks are
-// suspended here, so it keeps little on the stack: where tasks need more than half of the smallest
-// one on average, the runtime begins all stacks with twice the size.
-func (q *Queue[V]) stay(mu *sync.Mutex, n *node[V]) (err error, failed bool) {
-	out := true // the mutex is free, and code that is not ours may run
-	defer func() {
-		if out {
-			q.desert(mu, n, nil)
-		}
-	}()
-	for {
-		if err = n.host.Context().Err(); err == nil {
-			err = n.host.Err()
-		}
-		mu.Lock()
-		if n.done || err != nil {
-			break
-		}
-		mu.Unlock()
-		n.host.Suspend(q)
-		mu.Lock()
-		if n.done {
-			break // before a ctx that may panic is asked, which would take the grant along
-		}
-		mu.Unlock()
-	}
-	out = false
-	return q.rise(mu, n, err)
-}
-
-// rise is the end of stay. The mutex is held at the call and free at the return.
-//
-//go:noinline
-func (q *Queue[V]) rise(mu *sync.Mutex, n *node[V], ended error) (err error, failed bool) {
-	if n.done {
-		_, err = q.finish(mu, n)
-		return err, false
-	}
-	_, err = q.quit(mu, n, nil, ended)
-	return err, true
 }

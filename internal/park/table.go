@@ -47,6 +47,11 @@ type Host interface {
 	// gives the others their turn in it now and then; it does not return in one that
 	// tries on and on after its dispatcher has closed. No lock is held.
 	Failed()
+	// Simulated reports whether the loop of the task is a simulation, whose Suspend may panic.
+	Simulated() bool
+	// Quiet reports that there is nothing to ask before a wait: Context has not ended and runs no code of
+	// others to know that, and Err is nil.
+	Quiet() bool
 	// Context is the task's own ctx, for calls that were given none. Its end wakes the task
 	// without Arm.
 	Context() context.Context
