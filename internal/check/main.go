@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -41,7 +42,7 @@ func Mass(n int) int {
 // coroutines or, where they can be counted, descriptors are left over.
 func Main(m *testing.M) {
 	if Long() {
-		if err := flag.Set("rapid.checks", "1000"); err != nil {
+		if err := flag.Set("rapid.checks", strconv.Itoa(checks)); err != nil {
 			panic(err)
 		}
 	}
