@@ -245,6 +245,20 @@ func TestEventQueueAllocations(t *testing.T) {
 	}); n > 2 {
 		t.Errorf("%v allocations, more than the two slices", n)
 	}
+	// A loop has one slice for all its values.
+	b.Close()
+	values := 0
+	if n := testing.AllocsPerRun(10, func() {
+		_ = q.Emit(0)
+		for range a.All(ctx) {
+			if values++; values%100 == 0 {
+				return
+			}
+			_ = q.Emit(0)
+		}
+	}); n > 10 {
+		t.Errorf("%v allocations for 100 values of a loop", n)
+	}
 }
 
 // Every reader gets what its emitters have emitted since, once and in order, or hears how much it has

@@ -1,6 +1,9 @@
 package event
 
-import xsync "github.com/seed-1e54c410/turnstile/sync"
+import (
+	"github.com/seed-1e54c410/turnstile/internal/park"
+	xsync "github.com/seed-1e54c410/turnstile/sync"
+)
 
 // WaitCase returns the case of an xsync.Select that wins when the event is set.
 func (e *AsyncEvent) WaitCase() xsync.Case { return e.queue.Case(&e.mu, struct{}{}, e.take, nil) }
@@ -11,7 +14,7 @@ func (s *AsyncSignal) WaitCase() xsync.Case { return s.queue.Case(&s.mu, struct{
 // ChangedCase returns the case of an xsync.Select that wins when the version is another than since. Load
 // then tells the value.
 func (w *Watch[T]) ChangedCase(since uint64) xsync.Case {
-	return w.queue.Case(&w.mu, since, w.take, nil)
+	return park.Open(w.queue.Case(&w.mu, since, w.take, nil))
 }
 
 // ReadCase returns the case of an xsync.Select that reads as [Reader.Read] does. If it wins without an

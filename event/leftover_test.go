@@ -43,3 +43,23 @@ func TestValuesAreLetGo(t *testing.T) {
 	runtime.KeepAlive(q)
 	runtime.KeepAlive(quick)
 }
+
+// A loop that waits for the next value does not keep the last one.
+func TestAllKeepsNothing(t *testing.T) {
+	type value struct{ _ [64]byte }
+	var q event.AsyncEventQueue[*value]
+	r := q.Subscribe()
+	emit := func() weak.Pointer[value] {
+		v := new(value)
+		_ = q.Emit(v)
+		return weak.Make(v)
+	}
+	last := emit()
+	for range r.All(t.Context()) {
+		runtime.GC()
+		if last.Value() != nil {
+			t.Error("the value is kept")
+		}
+		break
+	}
+}

@@ -90,13 +90,13 @@ func (r *Reader[T]) All(ctx context.Context) iter.Seq2[T, error] {
 		for {
 			var v T
 			out, err := r.read(ctx, fetch[T]{max: 1, out: one[:0]})
-			var lagged *LaggedError
 			switch {
 			case err == nil:
 				v = out[0]
+				clear(out) // it is not kept while the loop waits for the next one
 			case errors.Is(err, ErrClosed):
 				return
-			case !errors.As(err, &lagged):
+			case !isLagged(err):
 				yield(v, err)
 				return
 			}
@@ -105,6 +105,12 @@ func (r *Reader[T]) All(ctx context.Context) iter.Seq2[T, error] {
 			}
 		}
 	}
+}
+
+// isLagged is apart from its caller's loop, in which the target of As would be allocated for each value.
+func isLagged(err error) bool {
+	var lagged *LaggedError
+	return errors.As(err, &lagged)
 }
 
 // Close ends the subscription: what is unread is dropped, and every Read returns ErrClosed, those that

@@ -72,7 +72,13 @@ func (w *Watch[T]) Changed(ctx context.Context, since uint64) (T, uint64, error)
 	if n != since {
 		return v, n, nil // this load and no later one: a since from elsewhere may be a version still to come
 	}
-	_, err := w.queue.Wait(ctx, &w.mu, since, w.take)
+	w.mu.Lock()
+	// The queue does not ask for a newcomer while others wait, who may have seen a later version.
+	if v, n = w.Load(); n != since {
+		w.mu.Unlock()
+		return v, n, nil
+	}
+	_, err := w.queue.WaitLocked(ctx, &w.mu, since, w.take)
 	v, n = w.Load()
 	return v, n, err
 }

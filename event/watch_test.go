@@ -11,6 +11,7 @@ import (
 	"github.com/seed-1e54c410/turnstile/event"
 	"github.com/seed-1e54c410/turnstile/internal/check"
 	"github.com/seed-1e54c410/turnstile/internal/check/tasks"
+	xsync "github.com/seed-1e54c410/turnstile/sync"
 )
 
 func changed(w *event.Watch[string], ctx context.Context, since uint64) func() string {
@@ -55,6 +56,40 @@ func TestWatchSinceToCome(t *testing.T) {
 			runtime.Gosched() // nothing else lets the setter run there
 		}
 	}
+}
+
+// Who comes with a version that is not the latest does not wait, also where others wait who have seen the
+// latest: what they wait for is not the same.
+func TestWatchLateBehindOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var w event.Watch[string]
+		var c calls
+		looked := make(chan struct{})
+		c.start("late", changed(&w, &between{t.Context(), 1, func() { <-looked }}, 0))
+		w.Set("x")
+		c.start("first", changed(&w, t.Context(), 1))
+		close(looked)
+		c.want(t, "late x1 ok")
+		w.Set("y")
+		c.want(t, "first y2 ok")
+	})
+}
+
+// So does a Select.
+func TestWatchCaseBehindOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var w event.Watch[string]
+		var c calls
+		w.Set("x")
+		c.start("first", changed(&w, t.Context(), 1))
+		c.start("case", func() string {
+			_, err := xsync.Select(t.Context(), w.ChangedCase(0))
+			return text(err)
+		})
+		c.want(t, "case ok")
+		w.Set("y")
+		c.want(t, "first y2 ok")
+	})
 }
 
 func TestWatchChanged(t *testing.T) {

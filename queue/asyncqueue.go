@@ -69,8 +69,8 @@ const (
 	reserve      // a place: Reserve
 )
 
-// New returns a queue that holds at most max items; max ≤ 0 sets no bound, other than
-// the 0 of a channel.
+// New returns a queue that holds at most max items; max ≤ 0 sets no bound, unlike the 0 of a
+// channel, which has no room at all.
 func New[T any](max int) *AsyncQueue[T] {
 	return &AsyncQueue[T]{max: max}
 }

@@ -245,6 +245,7 @@ type queueCase[V any] struct {
 	take  func(*V) (bool, error)
 	ended func(v V, err error)
 	after func() // see Settling
+	open  bool   // see Open
 
 	gate gate
 	node *node[V] // not nil while a Select uses the case; guarded by mu
@@ -261,13 +262,22 @@ func Settling(c Case, settle func()) Case {
 
 func (c *queueCase[V]) settling(settle func()) { c.after = settle }
 
+// Open returns c, whose take function is asked for a newcomer also while others wait: what c is about is not
+// taken from anybody, and each waiter waits for another state of it.
+func Open(c Case) Case {
+	c.entry.(interface{ opened() }).opened()
+	return c
+}
+
+func (c *queueCase[V]) opened() { c.open = true }
+
 func (c *queueCase[V]) place() any { return c.queue }
 
 func (c *queueCase[V]) try() (bool, error) {
 	q := c.queue
 	c.mu.Lock()
 	q.clean()
-	if q.head != nil {
+	if q.head != nil && !c.open {
 		c.mu.Unlock()
 		return false, nil
 	}
@@ -306,7 +316,7 @@ func (c *queueCase[V]) join(s *selector, at int) (bool, error) {
 	c.mu.Lock()
 	c.checkFree()
 	q.clean()
-	if q.head == nil {
+	if q.head == nil || c.open {
 		if s.claim() != isMine { // something else was granted
 			c.mu.Unlock()
 			return false, nil
