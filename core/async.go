@@ -34,6 +34,9 @@ import (
 // fn must not wait between runtime.LockOSThread and UnlockOSThread, nor in a callback from
 // C: use [Blocking] there.
 func Async[T any](ctx context.Context, fn func(ctx context.Context) (T, error)) *Future[T] {
+	if fn == nil {
+		panic("core: Async of nil")
+	}
 	a := &async[T]{fn: fn}
 	a.future.task = &a.task
 	a.start(ctx, a)
@@ -76,6 +79,9 @@ type Task struct {
 
 // Start is [Async] for a function without a value.
 func Start(ctx context.Context, fn func(ctx context.Context) error) *Task {
+	if fn == nil {
+		panic("core: Start of nil")
+	}
 	s := &started{fn: fn}
 	s.handle.future.task = &s.task
 	s.start(ctx, s)
@@ -157,6 +163,9 @@ func (t *Task) Done() <-chan struct{} { return t.future.Done() }
 
 // AddCallback makes fn run on the loop of d when the task has ended, see [Future.AddCallback].
 func (t *Task) AddCallback(d *dispatch.Dispatcher, fn func(*Task)) (stop func() bool) {
+	if fn == nil {
+		panic("core: nil callback")
+	}
 	return t.future.addCallback(d, func() { fn(t) })
 }
 
@@ -174,6 +183,9 @@ func (t *Task) ended() *promise { return &t.future.promise }
 // The task is canceled when ctx is; see [Detach] for one that is not. On a dispatcher that
 // closes fn does not run, and nobody is told: use Start where that matters.
 func Spawn(ctx context.Context, fn func(ctx context.Context) error) {
+	if fn == nil {
+		panic("core: Spawn of nil")
+	}
 	s := &spawned{fn: fn}
 	s.start(ctx, s)
 }

@@ -61,8 +61,8 @@ var errLeft = errors.New("core: the function of a group has panicked or called r
 
 // Group is a set of tasks that end together, see [WithGroup]. All methods may be called from
 // any goroutine, also from the tasks of the group. When WithGroup has returned, those that would
-// start something panic. A task holds the group open until it has ended, so the tasks of a group
-// may start others in it.
+// start something panic; the zero value is like such a group. A task holds the group open until it
+// has ended, so the tasks of a group may start others in it.
 //
 // Unlike one of package errgroup it tells its tasks by their ctx what has happened, survives
 // their panics, and runs as tasks where it is in one; its limit is kept in order of arrival.

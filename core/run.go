@@ -23,6 +23,9 @@ import (
 // ctx.Err() and does not call main. In a task or callback it returns
 // dispatch.ErrRunning.
 func Run(ctx context.Context, main func(ctx context.Context) error) error {
+	if main == nil {
+		panic("core: Run of nil")
+	}
 	if park.Current() != nil {
 		return dispatch.ErrRunning
 	}
@@ -53,6 +56,9 @@ func Run(ctx context.Context, main func(ctx context.Context) error) error {
 // If the dispatcher is closed before main returns, main is canceled with
 // dispatch.ErrClosed as the cause, like all its tasks.
 func RunOn(ctx context.Context, d *dispatch.Dispatcher, main func(ctx context.Context) error) error {
+	if main == nil {
+		panic("core: RunOn of nil")
+	}
 	r := &mainTask{main: main}
 	return r.result(r.run(ctx, d))
 }
@@ -160,6 +166,9 @@ func (l *limit) RunReady()           { l.late = true }
 // Only when the dispatcher has closed, and its time for tasks that do not end is over, does
 // Blocking return before fn, with dispatch.ErrClosed.
 func Blocking[T any](ctx context.Context, fn func(ctx context.Context) (T, error)) (T, error) {
+	if fn == nil {
+		panic("core: Blocking of nil")
+	}
 	var zero T
 	if err := ctx.Err(); err != nil {
 		return zero, park.Failed(err)

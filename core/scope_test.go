@@ -317,6 +317,16 @@ func TestScopesLeaveNothing(t *testing.T) {
 		if n := core.Children(ctx); n != 0 {
 			t.Errorf("%d children", n)
 		}
+		// A deadline that has passed does so, even if nobody calls the cancel function.
+		for range 100 {
+			a, _ := core.WithTimeout(ctx, time.Minute)
+			core.Start(a, forever)
+			_, _ = core.WithTimeout(ctx, 0)
+		}
+		wantErr(t, "Sleep", core.Sleep(ctx, time.Hour), nil)
+		if n := core.Children(ctx); n != 0 {
+			t.Errorf("%d children whose time is over", n)
+		}
 		// A wait with another task's ctx leaves it when it is over.
 		f := core.NewFuture[int]()
 		a, cancel := core.WithCancel(ctx)

@@ -94,10 +94,11 @@ func (s *deadline) Timer() *timer.Timer { return &s.timer }
 
 // Dropped comes when the dispatcher is closed: the time would never be over.
 func (s *deadline) Dropped() {
-	s.end(&ending{context.Canceled, dispatch.ErrClosed})
+	s.cancel(&ending{context.Canceled, dispatch.ErrClosed})
 }
 
-// RunReady comes when the time is over.
+// RunReady comes when the time is over. The tree does not keep s until somebody calls its cancel
+// function: that may be forgotten, and the ctx above may live long.
 func (s *deadline) RunReady() {
-	s.end(&ending{context.DeadlineExceeded, context.DeadlineExceeded})
+	s.cancel(&ending{context.DeadlineExceeded, context.DeadlineExceeded})
 }

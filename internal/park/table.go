@@ -12,7 +12,8 @@
 //
 //   - The mutex of the primitive is the only arbiter. A grant removes the waiter
 //     from its queue while the mutex is held; a wake is only a hint to take the
-//     mutex and look. A wake that comes late, twice or for nothing is harmless.
+//     mutex and look. A wake that comes late, twice or for nothing is harmless. Only a
+//     goroutine that is told of its grant with the wake goes on without the mutex.
 //   - Lock order: mutex of the primitive, then the lock of a cancellation tree,
 //     then the lock of a dispatcher, then a shard of the table or the book of who
 //     holds what. None of them is held while user code runs.
