@@ -357,7 +357,7 @@ func (d *Dispatcher) Pending() int {
 	defer d.mu.Unlock()
 	n := len(d.posted) + len(d.idle) + d.timers.Len() + int(d.holds.Load()) + int(d.io.count.Load()+d.io.ops.Load())
 	if here {
-		return n + len(d.ready) - d.next + len(d.soon)
+		return n + int(d.queued())
 	}
 	return n + int(d.taken.Load())
 }

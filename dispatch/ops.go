@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
 	"sync/atomic"
 
@@ -172,7 +173,7 @@ func (o *Op) start(kind poll.OpKind, fd FD, buf []byte, to *Addr) error {
 	d.io.ops.Add(1)
 	err := o.submit(kind, fd, buf, to)
 	if err != nil {
-		o.set = nil
+		o.set, o.whole, o.op.Buf = nil, nil, nil // as in settle
 		o.phase.Store(opIdle)
 		d.mu.Lock()
 		d.io.ops.Add(-1)
@@ -210,11 +211,16 @@ func (o *Op) submit(kind poll.OpKind, fd FD, buf []byte, to *Addr) error {
 	}
 }
 
-func setAddr(a *poll.SockAddr, to Addr) error {
+func setAddr(a *poll.SockAddr, to Addr) (err error) {
 	if to.Unix != "" && !to.IP.IsValid() {
-		return a.SetUnix(to.Unix)
+		err = a.SetUnix(to.Unix)
+	} else {
+		err = a.SetIP(to.IP)
 	}
-	return a.SetIP(to.IP)
+	if err != nil {
+		return fmt.Errorf("dispatch: %w", err)
+	}
+	return nil
 }
 
 // operations returns the operations of fd, which it puts into operation mode.

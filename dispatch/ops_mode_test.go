@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/netip"
 	"os"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -37,10 +38,10 @@ func TestOpsErrors(t *testing.T) {
 			{Unix: string(make([]byte, 200))},
 			{Unix: "a\x00b"},
 		} {
-			if err := o.SendTo(u, buf, to); !errors.Is(err, syscall.EINVAL) {
+			if err := o.SendTo(u, buf, to); !errors.Is(err, syscall.EINVAL) || !strings.HasPrefix(err.Error(), "dispatch: ") {
 				t.Errorf("SendTo %v: %v", to, err)
 			}
-			if err := o.Connect(b, to); !errors.Is(err, syscall.EINVAL) {
+			if err := o.Connect(b, to); !errors.Is(err, syscall.EINVAL) || !strings.HasPrefix(err.Error(), "dispatch: ") {
 				t.Errorf("Connect to %v: %v", to, err)
 			}
 		}

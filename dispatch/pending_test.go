@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/seed-1e54c410/turnstile/dispatch"
+	"github.com/seed-1e54c410/turnstile/internal/seam"
 )
 
 // TestErrIdle counts each kind of thing that is pending, on the loop and elsewhere.
@@ -96,6 +97,38 @@ func TestPendingDuringTurn(t *testing.T) {
 		cancel()
 		<-done
 	})
+}
+
+// TestPendingAfterMain: what the main function of a RunOn has left in the FIFO is pending, for others too, when it
+// has ended.
+func TestPendingAfterMain(t *testing.T) {
+	d := open(t, dispatch.Config{})
+	elsewhere := func() (pending, ready int) {
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			pending, ready = d.Pending(), d.Stats().Ready
+		}()
+		<-done
+		return
+	}
+	ran := false
+	must(t, seam.Of(d).RunUntil(func() bool {
+		release := d.Hold()
+		d.CallSoon(func() { ran = true })
+		release()
+		if pending, ready := elsewhere(); pending != 1 || ready != 1 {
+			t.Errorf("%d pending, %d ready, want 1", pending, ready)
+		}
+		return true
+	}))
+	if pending, ready := elsewhere(); pending != 1 || ready != 1 || ran {
+		t.Errorf("%d pending, %d ready behind the run, want 1", pending, ready)
+	}
+	turn(t, d)
+	if pending, ready := elsewhere(); pending != 0 || ready != 0 || !ran {
+		t.Errorf("%d pending, %d ready behind the turn, want none", pending, ready)
+	}
 }
 
 // TestPendingMoves hands what is pending from one kind to the next, so that there is

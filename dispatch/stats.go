@@ -75,7 +75,8 @@ func (d *Dispatcher) progress() progress {
 // Stats returns figures for monitoring and tests. It may be called from anywhere at any time. On
 // the loop all are exact. Elsewhere the sums, and the figures of tasks and coroutines, are as
 // they were when the loop last asked the operating system, before its last sleep at the latest, or
-// returned; and the callbacks of a turn count as ready until it is over.
+// returned; and the callbacks of a turn count as ready until it is over, and those that they add with
+// CallSoon only from then on.
 func (d *Dispatcher) Stats() Stats {
 	here := d.here()
 	d.io.mu.Lock()
@@ -84,7 +85,7 @@ func (d *Dispatcher) Stats() Stats {
 	ready := len(d.posted)
 	if here {
 		p = d.progress()
-		ready += len(d.ready) - d.next + len(d.soon)
+		ready += int(d.queued())
 	} else {
 		ready += int(d.taken.Load())
 	}

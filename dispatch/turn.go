@@ -93,10 +93,16 @@ func (d *Dispatcher) runUntil(done func() bool) error {
 	if !d.sim.Closed() { // else the next run comes at once
 		defer d.release()
 	}
-	for !d.askWatched(done) && !d.ending() {
+	// The first call begins a task, outside of a turn. It is one callback of a turn to others, who would see
+	// nothing pending if the task has ended when it returns, whatever it has left in the FIFO.
+	d.taken.Add(1)
+	over := d.askWatched(done)
+	d.taken.Store(d.queued())
+	for !over && !d.ending() {
 		if _, err := d.turn(-1, false, false); err != nil {
 			return err
 		}
+		over = d.askWatched(done)
 	}
 	if !d.ending() {
 		return nil
@@ -145,10 +151,13 @@ func (d *Dispatcher) leave() {
 	d.mu.Lock()
 	d.turning = false
 	d.tell()
-	d.taken.Store(int64(len(d.ready) - d.next + len(d.soon)))
+	d.taken.Store(d.queued())
 	d.changed.Broadcast()
 	d.mu.Unlock()
 }
+
+// queued is how many callbacks the loop has that are no longer posted.
+func (d *Dispatcher) queued() int64 { return int64(len(d.ready) - d.next + len(d.soon)) }
 
 func (d *Dispatcher) ending() bool { return d.stopping.Load() }
 
@@ -227,13 +236,19 @@ func (d *Dispatcher) merge(ready, more []seam.Runnable) (_, _ []seam.Runnable) {
 		}
 		ready = append(ready, more...)
 		clear(more)
-		return ready, more[:0]
+		return ready, emptied(more, len(more))
 	}
 	d.next = 0
-	if cap(ready) > 4096 && len(more) < 1024 {
-		return more, nil // let go of what a burst has left behind
+	return more, emptied(ready, len(more))
+}
+
+// emptied returns list without its entries, and without its room where that is what a burst has left behind: n is
+// how much there is now.
+func emptied(list []seam.Runnable, n int) []seam.Runnable {
+	if cap(list) > 4096 && n < 1024 {
+		return nil
 	}
-	return more, ready[:0]
+	return list[:0]
 }
 
 // expire moves the timers that are due to the FIFO.
@@ -252,10 +267,7 @@ func (d *Dispatcher) expire() {
 // enqueue appends r to the FIFO.
 func (d *Dispatcher) enqueue(r seam.Runnable) {
 	if d.next == len(d.ready) {
-		if cap(d.ready) > 4096 && len(d.ready) < 1024 {
-			d.ready = nil // as in merge
-		}
-		d.ready, d.next = d.ready[:0], 0
+		d.ready, d.next = emptied(d.ready, len(d.ready)), 0
 	}
 	d.ready = append(d.ready, r)
 }
@@ -267,7 +279,9 @@ func (d *Dispatcher) joinIdle() {
 	if len(d.idle) > 0 {
 		d.enqueue(d.idle[0])
 		d.idle[0] = nil
-		d.idle = d.idle[1:]
+		if d.idle = d.idle[1:]; len(d.idle) == 0 {
+			d.idle = nil // an empty slice keeps all the room in front of it
+		}
 		d.count()
 	}
 }

@@ -10,7 +10,8 @@ type Watch struct {
 // Stop ends the watch and reports whether it was still going on; the callback does not run
 // any more then, even if it is in the ready FIFO already. Where Stop is called on another
 // goroutine than that of the loop, a call of the callback that has begun goes on. A callback may
-// stop its own watch.
+// stop its own watch. A watch whose descriptor has been closed or unregistered, or whose dispatcher
+// is closed, has ended: Stop reports false, and the last call, with FDEvent.Err set, still comes.
 func (w *Watch) Stop() bool { return w.of.stop() }
 
 // listener is a watch of something that the native poller does not know.
