@@ -111,3 +111,24 @@ func TestCanceledBehindTheLook(t *testing.T) {
 		}
 	})
 }
+
+// A stream that FlatMap has from its function is not begun when the ctx has ended in there: what its source
+// gives would be lost.
+func TestFlatMapBeginsNothingWithDoneContext(t *testing.T) {
+	everywhere(t, func(t *testing.T, ctx context.Context) {
+		ctx, cancel := core.WithCancel(ctx)
+		defer cancel()
+		taken := 0
+		inner := stream.From(func(yield func(int) bool) {
+			taken++
+			yield(taken)
+		})
+		s := stream.FlatMap(stream.FromSlice([]int{1, 2}), func(context.Context, int) (stream.Stream[int], error) {
+			cancel()
+			return inner, nil
+		})
+		if got, err := stream.ReadAll(ctx, s); len(got) != 0 || taken != 0 || err != context.Canceled {
+			t.Errorf("ReadAll() = %v, %v, %d taken", got, err, taken)
+		}
+	})
+}

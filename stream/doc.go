@@ -76,8 +76,9 @@
 // Cancellation. The ctx of the sink reaches every wait of every stage and of the source;
 // what does not wait looks at it between two values. A cancel does not travel in order. It
 // ends everything at once, what is in the buffers of stages is dropped, and the sink
-// returns ctx.Err(), unless the stream ended well at the very value that was under way.
-// A done ctx takes nothing from the source.
+// returns ctx.Err(), unless the stream ended well at the very value that was under way, or
+// a function of a stage, or the source, has made an error of its own of it, such as the *url.Error
+// of a request: that may be what the sink returns then. A done ctx takes nothing from the source.
 //
 // Panics. A panic in a stage leaves the sink once all is ended: with its own value, or as a
 // *core.PanicError if it came from a stage on a task of its own, or from off the loop. The

@@ -28,6 +28,10 @@ func (f *flattened[T, U]) run(ctx context.Context, emit func(U) error) error {
 		if inner == nil {
 			return nil
 		}
+		// fn may have waited, and a source may rely on a ctx that is not done when it begins.
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		// An ErrStop from here is not ours: an inner stage has settled its own, so that it
 		// is that of a stage behind, or a failure.
 		return inner.run(ctx, emit)

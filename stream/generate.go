@@ -21,6 +21,7 @@ type generated[T any] func(ctx context.Context, emit func(T) error) error
 func (g generated[T]) run(ctx context.Context, emit func(T) error) error {
 	var refused error
 	open := true // for another value
+	defer func() { open = false }()
 	err := g(ctx, func(v T) error {
 		if !open {
 			panic("stream: emit of Generate called again before its return, or after the end")
@@ -38,7 +39,6 @@ func (g generated[T]) run(ctx context.Context, emit func(T) error) error {
 	if !open {
 		panic("stream: the function of Generate recovered from a panic of emit")
 	}
-	open = false
 	if refused != nil {
 		return refused
 	}

@@ -87,6 +87,14 @@ func TestGenerateMisuse(t *testing.T) {
 	if p := run(keep, func(int) { _ = kept(2) }); p != again {
 		t.Errorf("within itself: panic(%v)", p)
 	}
+	fail := func(_ context.Context, emit func(int) error) error { kept = emit; panic("lost") }
+	late := 0
+	if p := run(fail, func(int) { late++ }); p != "lost" {
+		t.Errorf("panic(%v)", p)
+	}
+	if wantPanic(t, again, func() { _ = kept(2) }); late != 0 {
+		t.Error("a value has got through after the end")
+	}
 	swallow := func(_ context.Context, emit func(int) error) error {
 		_ = caught(func() { _ = emit(1) })
 		return nil

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -37,7 +36,7 @@ func (e *LongLineError) Error() string {
 // An error of Close ends a stream that was read to its end, such as the exit code of a
 // process, and is dropped otherwise.
 //
-// What is read ahead is the longest line at most, or 32 KiB if that is more, and is gone when a
+// What is read ahead is less than twice the longest line, or 32 KiB if that is more, and is gone when a
 // stage behind stops.
 //
 // In a task, all three calls are made by [core.Blocking], off the loop. Where one has begun it is
@@ -115,9 +114,15 @@ func (l *lines) split(ctx context.Context, r io.Reader, emit func(string) error)
 		case end != nil:
 			return end
 		}
-		buf = append(buf[:0], rest...)
-		if len(buf) == cap(buf) {
-			buf = slices.Grow(buf, len(buf)) // rest is within the limit, so this has one
+		if len(rest) == len(buf)+n {
+			buf = rest // in its place: to move it with each Read would take the square of its length
+		} else {
+			buf = append(buf[:0], rest...)
+		}
+		if n := len(buf); n == cap(buf) {
+			// By hand, because append adds a quarter and more. Nothing longer than a line of limit bytes
+			// with its end is ever needed.
+			buf = append(make([]byte, 0, n+min(n, l.limit-n+2)), buf...)
 		}
 	}
 }

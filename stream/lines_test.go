@@ -100,6 +100,31 @@ func TestLinesTooLongAtOnce(t *testing.T) {
 }
 
 // Lines gives what bufio.Scanner gives, however the text comes.
+// How far ahead of the stages behind the reader is goes by the longest line, and not by the limit.
+func TestLinesReadAhead(t *testing.T) {
+	const longest = 33_000 // more than one chunk
+	r := strings.NewReader(strings.Repeat("x", longest) + "\n" + strings.Repeat("x\n", 100_000))
+	left, ahead := r.Len(), 0
+	if err := stream.ForEach(t.Context(), stream.Lines((&opening{Reader: r}).open, 0), func(_ context.Context, line string) error {
+		left -= len(line) + 1
+		ahead = max(ahead, left-r.Len())
+		return nil
+	}); err != nil || left != 0 || ahead >= 2*longest {
+		t.Errorf("it ends with %v, %d bytes left, after reading up to %d ahead", err, left, ahead)
+	}
+}
+
+// A long line that comes in small pieces: with time that goes by the square of its length this is the better
+// part of a minute.
+func TestLinesInPieces(t *testing.T) {
+	line := strings.Repeat("x", stream.MaxLine)
+	r := iotest.OneByteReader(strings.NewReader("a\n" + line + "\nb"))
+	got, err := stream.ReadAll(t.Context(), stream.Lines((&opening{Reader: r}).open, 0))
+	if !slices.Equal(got, []string{"a", line, "b"}) || err != nil {
+		t.Errorf("%d lines, %v", len(got), err)
+	}
+}
+
 func TestLinesModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text := rapid.StringOfN(rapid.SampledFrom([]rune("ab\n\r")), 0, 80, -1).Draw(t, "text")

@@ -302,7 +302,6 @@ func (c *calls[T, U]) result(ctx context.Context) (*call[T, U], error) {
 		return nil, err
 	}
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	if c.held != nil {
 		c.release()
 	}
@@ -316,12 +315,13 @@ func (c *calls[T, U]) result(ctx context.Context) (*call[T, U], error) {
 		ok, _ = c.ready(nil)
 	}
 	if !ok {
-		_, err := c.reader.WaitLocked(ctx, &c.mu, struct{}{}, c.ready)
-		c.mu.Lock()
-		if err != nil {
+		// The mutex is free behind it, also if it panics, as it does in a callback.
+		if _, err := c.reader.WaitLocked(ctx, &c.mu, struct{}{}, c.ready); err != nil {
 			return nil, err
 		}
+		c.mu.Lock()
 	}
+	defer c.mu.Unlock()
 	switch {
 	case c.lost != nil:
 		return nil, endOf(ctx, c.lost)

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/seed-1e54c410/turnstile/core"
+	"github.com/seed-1e54c410/turnstile/internal/park"
 	xsync "github.com/seed-1e54c410/turnstile/sync"
 )
 
@@ -83,6 +84,9 @@ type subscriber[T any] struct {
 }
 
 func (h *hub[T]) run(ctx context.Context, emit func(T) error) (err error) {
+	// Where nobody can wait nobody may join: the last one to leave has to wait, and what would be
+	// left of the run by one that panics there is in the way of all others.
+	park.Self()
 	s := new(subscriber[T])
 	if _, err := h.seats.Wait(ctx, &h.mu, s, h.sit); err != nil {
 		return err
@@ -170,6 +174,10 @@ func (h *hub[T]) give(ctx context.Context, v T) error {
 		return err
 	}
 	h.mu.Lock()
+	if h.phase != running { // all have left, and the cancel is on its way: the next run is not to find v
+		h.mu.Unlock()
+		return errClosed
+	}
 	if h.pending > 0 {
 		_, err := h.source.WaitLocked(ctx, &h.mu, v, nil)
 		return err

@@ -8,10 +8,10 @@
 //
 //	Lines of each file ─▶ Merge ─▶ RateLimit ─▶ Batch ─▶ gzip file, and the next, and the next
 //
-// Each file is read from its beginning, and then looked at again and again. With several files each line
-// has the name of its file before it. A batch is written when it has enough lines, or when its first line
-// has waited for long enough, and can be unpacked from then on. Archives are numbered, and none is ever
-// overwritten.
+// Each file is read from its beginning, and then looked at again and again; that one was cut off, or has
+// another file in its place, is not noticed. With several files each line has the name of its file before
+// it. A batch is written when it has enough lines, or when its first line has waited for long enough, and
+// can be unpacked from then on. Archives are numbered, and none is ever overwritten.
 //
 // Ctrl-C ends the reading. What has passed the limit by then goes to the archive, which is complete when the
 // program ends, with exit code 0. With -once the files are read to their end, one after the other, and
