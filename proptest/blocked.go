@@ -57,11 +57,11 @@ var looks = []time.Duration{
 // patient is how long a step may wait for a mutex that a goroutine has, as that of a logger.
 const patient = 100 * time.Millisecond
 
-// sample has the cases watched that the calling goroutine will run, until stop, unless they run in a bubble,
-// where blocking is nothing special.
+// sample has the cases watched that the calling goroutine will run, until stop. In a bubble blocking is nothing
+// special, but for one way.
 func (c *check) sample() (stop func()) {
 	if c.bubble || c.goroutines {
-		return func() {}
+		return c.watchBubbles()
 	}
 	c.natives.settle()
 	s := &sampler{root: c.natives.root, name: c.name, gone: make(chan struct{})}

@@ -162,7 +162,7 @@ func TestBlockedForEver(t *testing.T) {
 	}
 	for _, text := range []string{
 		"proptest: TestBlockedForEver: a task has blocked its thread, with sync.(*Mutex).Lock at blocked_test.go:",
-		"It does not come back, so the whole process ends here.",
+		"use lock.AsyncLock, or do not hold it over a wait. It does not come back, so the whole process ends here.",
 		"proptest_test.TestBlockedForEver.",
 	} {
 		if !strings.Contains(string(out), text) {

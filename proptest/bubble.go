@@ -1,6 +1,7 @@
 package proptest
 
 import (
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -23,7 +24,9 @@ import (
 // wakes up again and again for ever hides it.
 //
 // A small case takes some four times as long in a bubble. What blocks outside the bubble, in a system call or on a
-// channel that was made elsewhere, holds up its clock. The calling test must be a *testing.T, or a [TB] with a method
+// channel that was made elsewhere, holds up its clock. So does a goroutine that waits for a mutex: if
+// whoever has that waits for time to pass, or for one that waits for the mutex, the case cannot go on, which ends the process
+// after some seconds, with the places. The calling test must be a *testing.T, or a [TB] with a method
 // Test() *testing.T.
 func Bubble() Option {
 	return func(c *config) { c.bubble = true }
@@ -53,16 +56,18 @@ func testOf(t TB) *testing.T {
 type bubble struct {
 	id       string // what stack traces call it, while the case is recorded
 	run      *run
-	ended    bool  // the case has come to an end, of which kind ever
-	returned bool  // by returning
-	value    any   // what the property has panicked with
-	site     *site // of that panic, or of a Goexit
-	popped   any   // what synctest has to say
+	ended    bool     // the case has come to an end, of which kind ever
+	returned bool     // by returning
+	value    any      // what the property has panicked with
+	site     *site    // of that panic, or of a Goexit
+	calls    []string // the functions in which it has
+	popped   any      // what synctest has to say
 }
 
 // inBubble is once in a bubble.
 func (c *check) inBubble(t *rapid.T, pl *plan, tr *trace) *run {
 	b := &bubble{}
+	c.vigil.cases.Add(1)
 	b.enter(c.test, func() {
 		if c.recording {
 			b.id = bubbleID()
@@ -78,6 +83,9 @@ func (c *check) inBubble(t *rapid.T, pl *plan, tr *trace) *run {
 	case b.value != nil && isSkip(b.value):
 		panic(b.value) // on a line of its own: rapid must not take it for a failure
 	case b.value != nil:
+		if !isRapid(b.value) { // the trace that rapid shows is that of the next line
+			t.Logf("proptest: the property, a claim or a function of Cleanup panicked: %s\n\t%s", plain(b.value), strings.Join(b.calls, "\n\t"))
+		}
 		lane(b.site.hash(), func() { panic(b.value) })
 	case b.popped != nil && !b.ended:
 		f := &failure{kind: deadlock}
@@ -108,7 +116,7 @@ func (b *bubble) enter(t *testing.T, fn func()) {
 			defer func() {
 				b.ended = true
 				if b.value = recover(); b.value != nil {
-					b.site = callSite()
+					b.site, b.calls = callSite(), here().stack()
 				} else if !b.returned {
 					b.site = goexitSite()
 				}

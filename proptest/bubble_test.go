@@ -223,7 +223,7 @@ func TestBubbleProperty(t *testing.T) {
 			panic("the property panics")
 		}
 	}, proptest.Bubble())
-	wants(t, out, "the property panics", "draw b: true")
+	wants(t, out, "the property panics", "draw b: true", "proptest_test.TestBubbleProperty.func2 (bubble_test.go:")
 	r := check.Record(t.Name(), func(r *check.Recorder) {
 		proptest.Check(in{r, t}, func(p *proptest.P) { r.FailNow() }, proptest.Bubble())
 	})

@@ -90,6 +90,7 @@ type check struct {
 	search    search     // of Exhaustive
 	test      *testing.T // of Bubble and Goroutines
 	sampler   *sampler   // nil: none
+	vigil     *vigil     // of Bubble and Goroutines
 	natives   natives
 	started   bool     // a case has started a task
 	fuzzed    bool     // it is one case of MakeFuzz
@@ -103,7 +104,7 @@ func (c *check) rounds() int {
 	if c.exhaustive || checks.Value.String() != "100" || seed.Value.String() != "0" {
 		return 1 // with a seed, the next round would be the same
 	}
-	return (c.cases + 99) / 100
+	return 1 + (c.cases-1)/100
 }
 
 // property is one case.
@@ -188,9 +189,12 @@ type P struct {
 // tasks of [P.Go] have ended. It is for constructors that want a ctx, before a task runs.
 func (p *P) Context() context.Context { return p.run.ctx }
 
-// Cleanup has fn called when the case is over, the last one first. It may look at what the case has made, and under
-// [Bubble] runs inside the bubble.
-func (p *P) Cleanup(fn func()) { p.run.cleanups = append(p.run.cleanups, fn) }
+// Cleanup has fn called when the case is over, the last one first, also if another one panics. It may look at what
+// the case has made, and under [Bubble] runs inside the bubble.
+func (p *P) Cleanup(fn func()) {
+	defer p.run.guard()()
+	p.run.cleanups = append(p.run.cleanups, fn)
+}
 
 // IntRange draws an integer from low to high.
 func (p *P) IntRange(low, high int, label string) int {
@@ -208,7 +212,6 @@ func (p *P) Bool(label string) bool {
 // in a task begins at once, as with core.Start. The names are for the report, and should differ. The case fails if fn returns an
 // error, unless that only says that ctx was canceled.
 func (p *P) Go(name string, fn func(ctx context.Context) error) *core.Task {
-	p.run.check.started = true
 	if p.run.crowd != nil {
 		return p.run.crowd.start(name, fn)
 	}
@@ -218,11 +221,13 @@ func (p *P) Go(name string, fn func(ctx context.Context) error) *core.Task {
 // Always claims that ok answers true behind every step of the case, and before the first. It may look at
 // everything, and must neither wait nor change anything.
 func (p *P) Always(name string, ok func() bool) {
+	defer p.run.guard()()
 	p.run.always = append(p.run.always, claim{name, ok})
 }
 
 // Finally claims that ok answers true when all tasks have ended.
 func (p *P) Finally(name string, ok func() bool) {
+	defer p.run.guard()()
 	p.run.finally = append(p.run.finally, claim{name, ok})
 }
 

@@ -97,6 +97,8 @@ func (c *check) walk(t *rapid.T, tape *tape) *run {
 	}
 	f := &frontier{config: &c.config, limit: limit}
 	ran := 0
+	drew := false
+	defer func() { s.single = !drew && s.found == nil }()
 	for pl, ok := f.next(); ok; pl, ok = f.next() {
 		if ran == limit {
 			s.cut++
@@ -107,9 +109,7 @@ func (c *check) walk(t *rapid.T, tape *tape) *run {
 		}
 		tr := &trace{config: &c.config, after: f.moves}
 		r := c.once(t, pl, tr)
-		if ran == 0 && tape.unused() && s.found == nil {
-			s.single = true
-		}
+		drew = drew || !tape.unused() // in some schedules only, if in a task
 		ran++
 		if s.found == nil {
 			s.ran++

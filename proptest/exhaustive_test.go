@@ -233,3 +233,21 @@ func TestExhaustivePanics(t *testing.T) {
 		t.Errorf("%d deaths", deaths)
 	}
 }
+
+// What only some schedules draw belongs to the values, too.
+func TestExhaustiveDrawsLate(t *testing.T) {
+	out := found(t, func(p *proptest.P) {
+		began := false
+		p.Go("a", func(ctx context.Context) error {
+			began = true
+			return nil
+		})
+		p.Go("b", func(ctx context.Context) error {
+			if !began && p.IntRange(0, 9, "n") == 7 {
+				return errTest
+			}
+			return nil
+		})
+	}, proptest.Exhaustive(1))
+	wants(t, out, "draw n: 7", `proptest.Replay("d1@0")`)
+}

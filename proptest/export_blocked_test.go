@@ -15,5 +15,12 @@ func SetLooks(of ...time.Duration) (restore func()) {
 	return func() { looks = was }
 }
 
+// SetVigil changes how often a bubble is looked at that may stand still, until the call of restore.
+func SetVigil(tick time.Duration) (restore func()) {
+	was := vigilTick
+	vigilTick = tick
+	return func() { vigilTick = was }
+}
+
 // Patient is how long a step may wait for a mutex.
 const Patient = patient

@@ -102,7 +102,11 @@ func (f *failure) String() string {
 		}
 		return fmt.Sprintf("nothing can happen any more but by a goroutine that is not simulated, which %s started at %v: start it as a task, or use Bubble", f.where.fn, f.where)
 	case blocked:
-		return fmt.Sprintf("a task has blocked its thread, with %s at %v: wait with a primitive of turnstile, or use Bubble", f.what, f.where)
+		mend := "wait with a primitive of turnstile, or use Bubble"
+		if strings.Contains(f.what, "Mutex") { // for which a bubble would wait for ever
+			mend = "use lock.AsyncLock, or do not hold it over a wait"
+		}
+		return fmt.Sprintf("a task has blocked its thread, with %s at %v: %s", f.what, f.where, mend)
 	case broken:
 		return fmt.Sprintf("the simulated dispatcher failed: %v", f.err)
 	case leftGoroutines:
@@ -174,6 +178,9 @@ var address = regexp.MustCompile(`\b0x[0-9a-f]{5,}\b`)
 // trace that a *core.PanicError has.
 func plain(value any) string {
 	text, _, _ := strings.Cut(fmt.Sprint(value), "\n\ngoroutine ")
+	if text == "<nil>" { // such as a nil *os.PathError that was returned as an error, which is not nil then
+		text = fmt.Sprintf("a nil %T", value)
+	}
 	return address.ReplaceAllString(text, "0x…")
 }
 

@@ -50,6 +50,23 @@ func does(fn func(ctx context.Context, p *proptest.P) error) func(p *proptest.P)
 	}
 }
 
+// brittle is an error that panics if it is nil.
+type brittle struct{ text string }
+
+func (b *brittle) Error() string { return b.text }
+
+// A nil pointer in an error is not a nil error, which is a common mistake, and does not end the process.
+func TestNilInError(t *testing.T) {
+	nothing := func(context.Context, *proptest.P) error {
+		var err *brittle
+		return err
+	}
+	out := wantFound(t, "task w returned an error: a nil *proptest_test.brittle", does(nothing))
+	if want := "ends with the error: a nil *proptest_test.brittle"; !strings.Contains(out, want) {
+		t.Errorf("the report does not say %q:\n%s", want, out)
+	}
+}
+
 // Each kind of failure is found, and named.
 func TestKinds(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -329,5 +346,19 @@ func TestShrinkingKeepsTheKind(t *testing.T) {
 				t.Fatalf("it began with %s, and says:\n%s", kinds[first], out)
 			}
 		}
+	}
+}
+
+// A function of Cleanup that panics does not keep the others from running.
+func TestCleanupPanics(t *testing.T) {
+	cases, cleaned := 0, 0
+	out := found(t, func(p *proptest.P) {
+		cases++
+		p.Cleanup(func() { cleaned++ })
+		p.Cleanup(func() { panic("no luck") })
+		p.Go("w", core.Yield)
+	})
+	if !strings.Contains(out, "no luck") || cases != cleaned {
+		t.Errorf("%d cases, %d cleaned up:\n%s", cases, cleaned, out)
 	}
 }

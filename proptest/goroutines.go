@@ -25,7 +25,8 @@ import (
 // several of them at the same time, but for the drawing of values.
 //
 // A deadlock, an error, a panic in a task and goroutines that are left are found as under [Bubble], which
-// this includes. A panic in a goroutine that the code under test has started itself ends the process. Livelocks, locks that are held at the end, timers
+// this includes. A mutex is for what is done in one go: if it is held over a wait, or two are taken in opposite orders, a
+// case may be unable to go on, which ends the process as under Bubble. A panic in a goroutine that the code under test has started itself ends the process. Livelocks, locks that are held at the end, timers
 // that are left and unhandled errors are not seen. Steps does nothing; Panics, Timers, PCT and Exhaustive are refused.
 func Goroutines() Option {
 	return func(c *config) { c.goroutines = true }
@@ -54,20 +55,21 @@ func (c *check) insist(t *rapid.T) *run {
 // crowd is the tasks of a case as goroutines.
 type crowd struct {
 	run   *run
-	mu    sync.Mutex      // guards gates, and of run: tasks, left, phase and fault
+	mu    sync.Mutex      // guards gates, and what tasks change of run and its recording
 	gates []chan struct{} // of tasks that have not started yet
 }
 
 // start is P.Go.
 func (c *crowd) start(name string, fn func(ctx context.Context) error) *core.Task {
 	r := c.run
-	if r.over {
-		panic("proptest: P.Go when the tasks of the case have ended")
-	}
 	t := &task{name: name}
 	gate := make(chan struct{})
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if r.over {
+		panic("proptest: P.Go when the tasks of the case have ended")
+	}
+	r.check.started = true
 	r.tasks = append(r.tasks, t)
 	r.left++
 	if r.phase == preparing {
@@ -166,7 +168,7 @@ func (c *crowd) perform() {
 	}
 	r.cancel()
 	synctest.Wait()
-	r.over = true
+	r.close()
 	c.ask(r.finally, finallyFalse)
 }
 
@@ -209,7 +211,7 @@ func (c *crowd) cancels() {
 	c.mu.Unlock()
 	for _, d := range c.run.plan.cancels {
 		if d.Step == c.run.step && len(tasks) > 0 {
-			tasks[d.Pick%len(tasks)].handle.Cancel()
+			tasks[d.Pick%len(tasks)].handle.CancelCause(errDrawn)
 		}
 	}
 }

@@ -171,3 +171,63 @@ func TestGoroutinesLuck(t *testing.T) {
 		t.Errorf("flaky:\n%s", out)
 	}
 }
+
+// P is for all tasks at the same time.
+func TestGoroutinesShareP(t *testing.T) {
+	const tasks = 20
+	ended := 0
+	prop := func(holds bool) func(p *proptest.P) {
+		return func(p *proptest.P) {
+			claims, cleanups, started := 0, 0, atomic.Int32{}
+			for i := range tasks {
+				p.Go(fmt.Sprint("w", i), func(context.Context) error {
+					p.Name(new(int), "x")
+					p.Always("always", func() bool { return true })
+					p.Finally("finally", func() bool { claims++; return true })
+					p.Cleanup(func() { cleanups++ })
+					p.Go("more", func(context.Context) error { started.Add(1); return nil })
+					return nil
+				})
+			}
+			p.Finally("all have begun", func() bool { return holds && started.Load() == tasks })
+			p.Cleanup(func() {
+				if cleanups == tasks && claims == tasks {
+					ended++
+				}
+			})
+		}
+	}
+	held(t, prop(true), proptest.Goroutines(), proptest.Cases(100))
+	if ended < 20 {
+		t.Errorf("in %d cases all claims and functions of Cleanup were called", ended)
+	}
+	foundIn(t, prop(false), proptest.Goroutines(), proptest.Deviations(0))
+}
+
+// Functions of Cleanup do not run beside tasks, also when the case has failed.
+func TestGoroutinesCleanupComesLast(t *testing.T) {
+	foundIn(t, func(p *proptest.P) {
+		n := 0
+		p.Go("fails", func(context.Context) error { return errors.New("no luck") })
+		for range 5 {
+			p.Go("works", func(context.Context) error { p.Go("more", core.Yield); return nil })
+		}
+		p.Go("counts", func(ctx context.Context) error {
+			for range 1000 {
+				n++
+			}
+			return nil
+		})
+		p.Cleanup(func() { n = 0 })
+	}, proptest.Goroutines())
+}
+
+// The error of a task that waits for one that was canceled is none, as it is in a simulation.
+func TestGoroutinesCancelOfAnother(t *testing.T) {
+	prop := func(p *proptest.P) {
+		a := p.Go("a", func(ctx context.Context) error { return core.Sleep(ctx, time.Second) })
+		p.Go("b", a.Wait)
+	}
+	held(t, prop, proptest.Cancels(2))
+	held(t, prop, proptest.Cancels(2), proptest.Goroutines())
+}

@@ -17,6 +17,7 @@ func (p *P) Name(obj any, name string) {
 		panic(fmt.Sprintf("proptest: Name of a %T, which is no pointer", obj))
 	}
 	if rec := p.run.rec; rec != nil {
+		defer p.run.guard()()
 		rec.names = append(rec.names, named{span: spanOf(obj), name: oneLine(name)})
 	}
 }

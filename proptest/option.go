@@ -72,13 +72,18 @@ func Cases(n int) Option {
 
 // Deviations sets how often at most, in one case, another callback than the first of the FIFO is run
 // next. The default is 6; 0 leaves the order as a real dispatcher has it.
+//
+// Only the first hundred steps of a case are drawn from, here and for [Cancels], [Panics] and [Timers], and early ones
+// more often: a case that gets to the point within some ten steps is searched best. What comes later in a
+// long one keeps the order of the FIFO. [Exhaustive] has no such bound.
 func Deviations(n int) Option {
 	notNegative(n, "Deviations")
 	return func(c *config) { c.deviations = n }
 }
 
 // Cancels makes up to n cancels part of each case: which of the tasks of [P.Go], and behind which step,
-// is drawn. A task that returns the error of its cancel has not failed. The default is 0.
+// is drawn. A task that returns the error of its cancel has not failed, nor has one that returns what it got for waiting
+// for a task that was canceled, as long as errors.Unwrap leads to that. The default is 0.
 func Cancels(n int) Option {
 	notNegative(n, "Cancels")
 	return func(c *config) { c.cancels = n }

@@ -3,6 +3,7 @@ package proptest_test
 import (
 	"context"
 	"flag"
+	"math"
 	"strings"
 	"testing"
 
@@ -110,6 +111,18 @@ func TestCases(t *testing.T) {
 		if n := count(opts...); n != want {
 			t.Errorf("%d cases, want %d", n, want)
 		}
+	}
+	n := 0
+	check.Record(t.Name(), func(r *check.Recorder) {
+		proptest.Check(r, func(p *proptest.P) {
+			if n++; n > 20*per {
+				p.Fatalf("enough")
+			}
+			p.Go("w", core.Yield)
+		}, proptest.Cases(math.MaxInt))
+	})
+	if n <= 20*per {
+		t.Errorf("%d cases, want any number", n)
 	}
 	_ = checks.Set("200")
 	if n := count(proptest.Cases(5000)); n != 2*per {

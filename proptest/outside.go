@@ -32,7 +32,9 @@ func (o *outside) note() {
 	s, call := siteOf(pcs[:runtime.Callers(1, pcs[:])])
 	if s == nil { // the goroutine runs a method of this module
 		s = &site{call: strings.TrimSuffix(call, "-fm")}
-		if by := ownStack().made; !by.standard() {
+		if g := ownStack(); g.isCoroutine() {
+			s.call = "a task of another dispatcher"
+		} else if by := g.made; !by.standard() {
 			s.fn, s.file, s.line = by.fn, by.file, by.line
 		}
 	}

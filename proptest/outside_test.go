@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/seed-1e54c410/turnstile/core"
+	"github.com/seed-1e54c410/turnstile/dispatch"
 	"github.com/seed-1e54c410/turnstile/event"
 	"github.com/seed-1e54c410/turnstile/internal/check"
 	"github.com/seed-1e54c410/turnstile/lock"
@@ -122,6 +123,23 @@ func TestGoroutines(t *testing.T) {
 				time.AfterFunc(5*time.Millisecond, e.Fire)
 				return e.Wait(ctx)
 			}),
+		},
+		"of another dispatcher": {
+			[]string{"has taken part, with a task of another dispatcher: start it as a task"},
+			func(p *proptest.P) {
+				d, err := dispatch.New(dispatch.Config{})
+				if err != nil {
+					p.Fatalf("%v", err)
+				}
+				ctx, stop := context.WithCancel(context.Background())
+				ended := make(chan struct{})
+				go func() {
+					defer close(ended)
+					_ = core.RunOn(ctx, d, func(ctx context.Context) error { return core.Sleep(ctx, time.Hour) })
+				}()
+				p.Cleanup(func() { stop(); <-ended; _ = d.Close() })
+				p.Go("w", func(ctx context.Context) error { return core.Start(core.On(ctx, d), core.Yield).Wait(ctx) })
+			},
 		},
 		"of time.AfterFunc that cancels": {
 			[]string{"something that is not simulated has taken part"},

@@ -117,7 +117,7 @@ func (rec *recording) add(r *run, a *actor, k eventKind, text string) *event {
 
 // root makes way for a task of P.Go, which is started next.
 func (rec *recording) root(name string) *actor {
-	rec.next = &actor{name: name}
+	rec.next = &actor{name: oneLine(name)}
 	return rec.next
 }
 
@@ -160,7 +160,7 @@ func (rec *recording) entryOf(at seam.Runnable) entry {
 		}
 	}
 	name := v.Type().String()
-	if strings.Contains(name, "alarm") || strings.Contains(name, "firing") || strings.Contains(name, "imer") {
+	if strings.Contains(name, "alarm") || strings.Contains(name, "firing") || strings.Contains(name, "deadline") || strings.Contains(name, "imer") {
 		return entry{what: "a timer"}
 	}
 	return entry{what: "a callback"}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"testing/synctest"
 	"time"
 
 	"pgregory.net/rapid"
@@ -102,6 +103,7 @@ func (r *run) start(name string, fn func(ctx context.Context) error) *core.Task 
 	if r.over {
 		panic("proptest: P.Go when the tasks of the case have ended")
 	}
+	r.check.started = true
 	t := new(task)
 	if n := len(r.tasks); n < len(r.room.tasks) {
 		t = &r.room.tasks[n]
@@ -243,6 +245,9 @@ func (r *run) end() {
 		r.rec.finish(r)
 	}
 	r.cancel()
+	if r.crowd != nil {
+		synctest.Wait() // functions of Cleanup do not run beside what still runs
+	}
 	if r.world == nil {
 		return
 	}
@@ -261,13 +266,38 @@ func (r *run) cleanup() {
 			time.Sleep(grace)
 		}
 	}()
-	r.over = true
-	for len(r.cleanups) > 0 {
-		last := len(r.cleanups) - 1
-		fn := r.cleanups[last]
-		r.cleanups = r.cleanups[:last]
-		fn()
+	r.close()
+	r.cleanNext()
+}
+
+// cleanNext calls the last function of P.Cleanup, and then those before it, also if it does not return.
+func (r *run) cleanNext() {
+	unlock := r.guard()
+	last := len(r.cleanups) - 1
+	if last < 0 {
+		unlock()
+		return
 	}
+	fn := r.cleanups[last]
+	r.cleanups = r.cleanups[:last]
+	unlock()
+	defer r.cleanNext()
+	fn()
+}
+
+// close has the case begin no more tasks.
+func (r *run) close() {
+	defer r.guard()()
+	r.over = true
+}
+
+// guard locks what tasks may change at the same time where they run on goroutines.
+func (r *run) guard() (unlock func()) {
+	if r.crowd == nil {
+		return func() {}
+	}
+	r.crowd.mu.Lock()
+	return r.crowd.mu.Unlock
 }
 
 // part keeps what functions of P.Cleanup have posted or started away from the next case.

@@ -29,12 +29,15 @@ func (f frame) site() *site { return &site{fn: f.fn, file: f.file, line: f.line}
 
 // goroutines returns all of the process. The world stands still meanwhile, so it costs some
 // microseconds for each of them.
-func goroutines() []goroutine {
+func goroutines() []goroutine { return parseStacks(allStacks()) }
+
+// allStacks returns the trace of all goroutines.
+func allStacks() string {
 	buf := make([]byte, 64<<10)
 	for {
 		n := runtime.Stack(buf, true)
 		if n < len(buf) {
-			return parseStacks(string(buf[:n]))
+			return string(buf[:n])
 		}
 		buf = make([]byte, 4*len(buf))
 	}

@@ -268,9 +268,10 @@ func (t *teller) happens(e event, s *scene) (before []string) {
 		case st.panicked:
 			st.text, st.bad = "has panicked", true
 		case e.actor.err != nil:
-			st.text = "has ended with the error: " + oneLine(e.actor.err.Error())
-			st.bad = !errors.Is(e.actor.err, context.Canceled)
-			do(false, "ends with the error: %s", oneLine(e.actor.err.Error()))
+			text := oneLine(plain(e.actor.err))
+			st.text = "has ended with the error: " + text
+			st.bad = !isCanceled(e.actor.err)
+			do(false, "ends with the error: %s", text)
 		default:
 			do(false, "ends")
 		}
@@ -304,6 +305,13 @@ func (t *teller) happens(e event, s *scene) (before []string) {
 		return []string{"all tasks of P.Go have ended: the others are canceled"}
 	}
 	return nil
+}
+
+// isCanceled reports whether an error is that of a cancel. The error is of the code under test: it may
+// panic when it is asked, as nil pointers do.
+func isCanceled(err error) (is bool) {
+	defer func() { _ = recover() }()
+	return errors.Is(err, context.Canceled)
 }
 
 func (t *teller) some(e event) string {

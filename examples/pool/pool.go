@@ -36,6 +36,9 @@ func New(n int) *Pool {
 // Get lends n connections, once they are free and all who came before have theirs. If ctx ends first,
 // it takes none.
 func (p *Pool) Get(ctx context.Context, n int) ([]*Conn, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	w := &waiter{n: n, got: core.NewFuture[[]*Conn]()}
 	p.line = append(p.line, w)
 	p.serve()

@@ -14,7 +14,18 @@ import (
 	"github.com/seed-1e54c410/turnstile/proptest/laws"
 	"github.com/seed-1e54c410/turnstile/queue"
 	"github.com/seed-1e54c410/turnstile/stream"
+	xsync "github.com/seed-1e54c410/turnstile/sync"
 )
+
+// single is a semaphore of which only the methods for one permit are not right.
+type single struct {
+	*xsync.Semaphore
+	acquire func(ctx context.Context) error
+	try     func() bool
+}
+
+func (s single) Acquire(ctx context.Context) error { return s.acquire(ctx) }
+func (s single) TryAcquire() bool                  { return s.try() }
 
 // Each type here breaks one promise, and the failure says which.
 var mutants = []struct {
@@ -26,6 +37,24 @@ var mutants = []struct {
 		l.acquire, l.release = func(ctx context.Context) error { return ctx.Err() }, func() {}
 		l.try = func() bool { return true }
 	})},
+	{"one permit with a done ctx", `conservation: when all was given back|work conservation`, func(t proptest.TB) {
+		laws.Semaphore(t, func(size int) laws.Locker {
+			s := xsync.NewSemaphore(size)
+			return single{s, func(ctx context.Context) error {
+				if err := ctx.Err(); err != nil {
+					s.TryAcquire() // and nobody gives it back
+					return err
+				}
+				return s.Acquire(ctx)
+			}, s.TryAcquire}
+		})
+	}},
+	{"a try of one permit", `mutual exclusion|release of more permits than are held`, func(t proptest.TB) {
+		laws.Semaphore(t, func(size int) laws.Locker {
+			s := xsync.NewSemaphore(size)
+			return single{s, s.Acquire, func() bool { return true }}
+		})
+	}},
 	{"a done ctx", `a done ctx: w\d could take the lock`, locks(func(l *lockOf, at *lock.AsyncLock) {
 		l.acquire = func(ctx context.Context) error {
 			if at.TryAcquire() {

@@ -31,10 +31,25 @@ func Semaphore(t proptest.TB, mk func(size int) Locker, opts ...Option) {
 		s := mk(size)
 		r := newPermits(p, c, "the permits", size)
 		modes := slices.Clone(c.modes)
-		most := 1
+		most, plain := 1, true
 		if w, ok := s.(Weighted); ok {
 			most = size
 			r.acquire, r.release = w.AcquireN, w.ReleaseN
+			if plain = p.Bool("calls for one permit without N"); plain {
+				r.acquire = func(ctx context.Context, n int) error {
+					if n == 1 {
+						return s.Acquire(ctx)
+					}
+					return w.AcquireN(ctx, n)
+				}
+				r.release = func(n int) {
+					if n == 1 {
+						s.Release()
+						return
+					}
+					w.ReleaseN(n)
+				}
+			}
 		} else {
 			r.acquire = func(ctx context.Context, n int) error { return each(ctx, s, n) }
 			r.release = func(n int) {
@@ -46,6 +61,14 @@ func Semaphore(t proptest.TB, mk func(size int) Locker, opts ...Option) {
 		switch s := s.(type) {
 		case interface{ TryAcquireN(n int) bool }:
 			r.try = s.TryAcquireN
+			if one, ok := s.(interface{ TryAcquire() bool }); ok && plain {
+				r.try = func(n int) bool {
+					if n == 1 {
+						return one.TryAcquire()
+					}
+					return s.TryAcquireN(n)
+				}
+			}
 		case interface{ TryAcquire() bool }:
 			if most == 1 {
 				r.try = func(int) bool { return s.TryAcquire() }
