@@ -83,7 +83,7 @@ func (l *AsyncLock) TryAcquire() bool {
 // Release hands the lock to the first waiter, or frees it. Releasing a lock that
 // nobody holds panics.
 func (l *AsyncLock) Release() {
-	if park.Observed() {
+	if park.Observed() && l.Locked() { // else it panics, and nothing is given back
 		l.holders.Took(l, -1, true)
 	}
 	if !l.state.CompareAndSwap(locked, unlocked) {
@@ -126,7 +126,7 @@ func (l *AsyncLock) Locked() bool { return l.state.Load() != unlocked }
 
 // Do runs fn while it holds the lock. It returns the error of fn, or ctx.Err()
 // if ctx ended before fn began. The lock is released when fn returns, panics or
-// ends its goroutine.
+// ends its goroutine; fn must not release it.
 func (l *AsyncLock) Do(ctx context.Context, fn func(ctx context.Context) error) error {
 	if err := l.Acquire(ctx); err != nil {
 		return err

@@ -89,12 +89,12 @@ func (l *AsyncRWLock) enter(ctx context.Context, m mode) error {
 		return park.Failed(err)
 	}
 	if l.quick(m) {
-		l.took(1)
+		l.took()
 		return nil
 	}
 	_, err := l.queue.Wait(ctx, &l.mu, m, l.take)
 	if err == nil {
-		l.took(1)
+		l.took()
 	}
 	return err
 }
@@ -107,16 +107,24 @@ func (l *AsyncRWLock) try(m mode) bool {
 		_, ok, _ = l.queue.Try(&l.mu, m, l.take)
 	}
 	if ok {
-		l.took(1)
+		l.took()
 	}
 	return ok
 }
 
-// took tells a simulation, and tracking, who has taken the lock, or with -1 given it back.
-func (l *AsyncRWLock) took(n int64) {
+// took tells a simulation, and tracking, who has taken the lock.
+func (l *AsyncRWLock) took() {
 	if park.Observed() {
-		l.holders.Took(l, n, true)
+		l.holders.Took(l, 1, true)
 	}
+}
+
+// held reports whether in state s somebody holds the lock for m.
+func held(s uint64, m mode) bool {
+	if m == writing {
+		return s&writer != 0
+	}
+	return s >= reader
 }
 
 // quick takes the lock where one atomic operation can.
@@ -157,7 +165,9 @@ func (l *AsyncRWLock) take(m *mode) (bool, error) {
 
 // leave is where the lock is given back.
 func (l *AsyncRWLock) leave(m mode) {
-	l.took(-1)
+	if park.Observed() && held(l.state.Load(), m) { // else it panics, and nothing is given back
+		l.holders.Took(l, -1, true)
+	}
 	if m == writing {
 		if !l.state.CompareAndSwap(writer, 0) {
 			l.change(writer, 0, "lock: release of AsyncRWLock that nobody holds for writing")

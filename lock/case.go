@@ -22,4 +22,4 @@ func (l *AsyncRWLock) enterCase(m mode) xsync.Case {
 }
 
 // won is that of AsyncLock.
-func (l *AsyncRWLock) won(mode, error) { l.took(1) }
+func (l *AsyncRWLock) won(mode, error) { l.took() }

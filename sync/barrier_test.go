@@ -218,3 +218,53 @@ func TestBarrierBadInput(t *testing.T) {
 	var zero xsync.Barrier
 	mustPanic(t, "xsync: Barrier not made by NewBarrier", func() { _, _ = zero.Wait(t.Context()) })
 }
+
+// A party that gives up, and while it still runs the round becomes complete with it, has not given up: all of a
+// round succeed or none.
+func TestBarrierCompleteWhileOneLeaves(t *testing.T) {
+	complete := 0
+	for failed := range 200 { // so many that the task gives way after some failed wait
+		err := core.Run(t.Context(), func(ctx context.Context) error {
+			b := xsync.NewBarrier(2)
+			over, cancel := context.WithCancel(ctx)
+			cancel()
+			for range failed {
+				wantErr(t, "Acquire", new(xsync.Semaphore).Acquire(over), context.Canceled)
+			}
+			second := core.Start(ctx, func(ctx context.Context) error {
+				if err := core.Yield(ctx); err != nil {
+					return err
+				}
+				_, err := b.Wait(ctx)
+				return err
+			})
+			_, err := b.Wait(&ending{Context: ctx})
+			other := second.Wait(ctx)
+			switch {
+			case err == nil && other == nil:
+				complete++
+			case err != context.Canceled || other != xsync.ErrBroken:
+				t.Errorf("%d: %v and %v", failed, err, other)
+			}
+			return nil
+		})
+		wantErr(t, "Run", err, nil)
+	}
+	if complete == 0 {
+		t.Error("no round is complete while one leaves")
+	}
+}
+
+// ending is a ctx that ends after it was asked for the first time.
+type ending struct {
+	context.Context
+	asked bool
+}
+
+func (e *ending) Err() error {
+	if !e.asked {
+		e.asked = true
+		return nil
+	}
+	return context.Canceled
+}

@@ -39,7 +39,9 @@ type Cond struct {
 	// L is held by those who look at the state and change it. With a [sync.Mutex], a task that
 	// waits for it blocks its whole loop: its sections have to be short and must not wait for
 	// anything else. Where they do wait, L is a Locker of the user's whose Lock acquires a
-	// lock.AsyncLock with a context that does not end.
+	// lock.AsyncLock with a context that does not end. Even so that fails in a task whose dispatcher
+	// has closed and given up on it: Lock should panic then, and Unlock must not release what
+	// another one holds.
 	L sync.Locker
 
 	// mu is apart from L, so that a Notify need not hold L. It is locked with L held, never the

@@ -20,7 +20,8 @@
 // All of them make the same promises:
 //
 //   - Every wait has a [context.Context] and ends with it. A ctx that is done at the call gets
-//     nothing, even if there was no need to wait, and leaves everything as it was.
+//     nothing, even if there was no need to wait, and leaves everything as it was. Only the value of
+//     a [Once] that is made already is there for every ctx.
 //   - Who comes first is served first, and nobody is overtaken, not even by a Try call.
 //   - A wakeup is not lost. A waiter that gives up is out of the queue, and its turn passes to the
 //     next. One that was granted what it waits for has it, even if its ctx ends in

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/seed-1e54c410/turnstile/core"
 	xsync "github.com/seed-1e54c410/turnstile/sync"
@@ -15,7 +16,7 @@ import (
 // right before that.
 type exploding struct {
 	context.Context
-	done chan struct{} // never closed
+	done chan struct{}
 	n    atomic.Int32
 	fuse func()
 }
@@ -101,5 +102,29 @@ func TestPanicOfContextLetsOthersGo(t *testing.T) {
 				t.Errorf("%s, task %t: it is never asked in the queue", name, task)
 			}
 		}
+	}
+}
+
+// So it is where those behind wait for a moment that is set for the first of them.
+func TestPanicOfContextSetsTheAlarm(t *testing.T) {
+	for name, how := range map[string]func(){"panic": func() {}, "Goexit": runtime.Goexit} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := xsync.NewTokenBucket(1, time.Second, xsync.Continuous)
+				b.TryConsume(1)
+				ctx := &exploding{Context: t.Context(), done: make(chan struct{}), fuse: how}
+				ctx.n.Store(3) // at the call, for Done, and after that
+				go func() {
+					defer func() { _ = recover() }()
+					_ = b.Consume(ctx, 1000)
+				}()
+				synctest.Wait()
+				var c calls
+				c.start("small", func() error { return b.Consume(t.Context(), 1) })
+				close(ctx.done)
+				time.Sleep(time.Second)
+				c.want(t, "small <nil>")
+			})
+		})
 	}
 }

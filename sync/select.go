@@ -21,7 +21,8 @@ type Case = park.Case
 // Cases that need not wait are tried first, in the order of the arguments. If there is none, the
 // call waits in the queues of all cases at the same time, in each as everybody else does: behind
 // those who came before. The first grant wins; the others are out of their queues
-// before Select returns, and what they had let wait behind them goes on.
+// before Select returns, and what they had let wait behind them goes on. Two cases of one queue, say for
+// many permits and for few, wait there one behind the other, too: the second has its turn after the first.
 //
 // The error is that of the case, nil for most, with its number. If ctx ends first, or is done at
 // the call, Select returns -1 and ctx.Err(), and in a task whose dispatcher has closed -1 and

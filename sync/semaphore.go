@@ -52,8 +52,8 @@ const contended = 1
 // maxPermits is the size that fits beside the bit.
 const maxPermits = 1<<62 - 1
 
-// NewSemaphore returns a semaphore with n free permits. A size of 0 grants nothing until
-// [Semaphore.Resize]. A negative n panics, and so does one beyond 2⁶²-1.
+// NewSemaphore returns a semaphore with n free permits. With a size of 0 nobody waits: every acquire
+// gets [ErrTooMany] until [Semaphore.Resize]. A negative n panics, and so does one beyond 2⁶²-1.
 func NewSemaphore(n int) *Semaphore {
 	s := new(Semaphore)
 	s.Resize(n)
@@ -148,7 +148,9 @@ func (s *Semaphore) ReleaseN(n int) {
 	if n < 0 {
 		panic("xsync: release of a negative number of permits")
 	}
-	s.tell(int64(-n))
+	if park.Observed() && s.held() >= int64(n) { // else it panics, and nothing is given back
+		s.tell(int64(-n))
+	}
 	if s.give(int64(n), false) {
 		return
 	}
@@ -179,6 +181,13 @@ func (s *Semaphore) Resize(n int) {
 // Available returns the number of permits that are free at the moment. Those who wait have the
 // first claim to them.
 func (s *Semaphore) Available() int { return int(max(s.state.Load()>>1, 0)) }
+
+// held returns the number of permits that are held.
+func (s *Semaphore) held() int64 {
+	s.mu.Lock() // or a Resize could be half done
+	defer s.mu.Unlock()
+	return s.size.Load() - s.state.Load()>>1
+}
 
 // SemaphoreStats is what a [Semaphore] knows of itself at one moment.
 type SemaphoreStats struct {

@@ -24,8 +24,8 @@ const (
 // Clock is where a [TokenBucket] has its time from. T is its kind of timer: a
 // *dispatch.Dispatcher is a Clock[*dispatch.Timer], which a simulation turns by hand.
 //
-// Both methods must be safe for concurrent use. AfterFunc is called while the bucket is locked: it
-// must not wait for fn to run.
+// Both methods must be safe for concurrent use. AfterFunc, and Stop of its timer, are called while the
+// bucket is locked: they must not wait for fn, which locks it, too.
 type Clock[T interface{ Stop() bool }] interface {
 	// Now returns the time. One that goes back is ignored until it is back where it was.
 	Now() time.Time
@@ -89,8 +89,9 @@ func NewTokenBucket(capacity int, fill time.Duration, mode FillMode) *TokenBucke
 		})
 }
 
-// NewTokenBucketOn is [NewTokenBucket] with another clock. On that of a dispatcher no tokens come
-// once it is closed.
+// NewTokenBucketOn is [NewTokenBucket] with another clock. That of a dispatcher goes on when it is
+// closed, but wakes nobody then: a Consume that has to wait for the time ends with its ctx, or when
+// another call finds that its tokens have come.
 func NewTokenBucketOn[T interface{ Stop() bool }](clock Clock[T], capacity int, fill time.Duration, mode FillMode) *TokenBucket {
 	start := clock.Now()
 	return newTokenBucket(capacity, fill, mode,
@@ -142,14 +143,25 @@ func (b *TokenBucket) Consume(ctx context.Context, n int) error {
 		b.mu.Unlock()
 		return nil
 	}
-	_, err := b.queue.WaitLocked(ctx, &b.mu, int64(n), b.take)
-	if err != nil {
+	return b.wait(ctx, int64(n))
+}
+
+// wait waits for n tokens behind those who wait already. The mutex is held at the call and free at
+// the return.
+func (b *TokenBucket) wait(ctx context.Context, n int64) error {
+	served := false
+	defer func() { // also when a panic takes the call away
+		if served {
+			return
+		}
 		// The first may be another one now, and there may be too much for an empty queue.
 		now := b.now()
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		b.settle(now)
-	}
+	}()
+	_, err := b.queue.WaitLocked(ctx, &b.mu, n, b.take)
+	served = err == nil
 	return err
 }
 

@@ -178,13 +178,7 @@ func TestWhoGivesBack(t *testing.T) {
 		}
 		hold := func(want ...int) {
 			t.Helper()
-			var got []int
-			for _, c := range s.Stats().Who.Holders {
-				got = append(got, c.N)
-			}
-			if !slices.Equal(got, want) {
-				t.Errorf("held %v, want %v", got, want)
-			}
+			wantHolds(t, s.Stats().Who, want...)
 		}
 		first, second := take(3), take(4)
 		hold(3, 4)
@@ -203,6 +197,40 @@ func TestWhoGivesBack(t *testing.T) {
 		return nil
 	}); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// A release that panics takes nothing from those who hold.
+func TestWhoAfterMisuse(t *testing.T) {
+	core.Track(true)
+	defer core.Track(false)
+	s := xsync.NewSemaphore(10)
+	s.TryAcquireN(3)
+	mustPanic(t, "xsync: release of more permits than are held", func() { s.ReleaseN(4) })
+	wantHolds(t, s.Stats().Who, 3)
+	s.ReleaseN(3)
+	wantHolds(t, s.Stats().Who)
+	var l lock.AsyncRWLock
+	const none = "lock: release of AsyncRWLock that nobody holds for "
+	l.TryAcquire()
+	mustPanic(t, none+"reading", l.RRelease)
+	wantHolds(t, l.Stats().Who, 1)
+	l.Downgrade()
+	mustPanic(t, none+"writing", l.Release)
+	wantHolds(t, l.Stats().Who, 1)
+	l.RRelease()
+	wantHolds(t, l.Stats().Who)
+}
+
+// wantHolds asserts how much each of the holders has.
+func wantHolds(t *testing.T, who *xsync.Who, want ...int) {
+	t.Helper()
+	var got []int
+	for _, c := range who.Holders {
+		got = append(got, c.N)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("held %v, want %v", got, want)
 	}
 }
 
