@@ -143,6 +143,9 @@ func handed(p *Process, theirs *[]io.Closer, stream any, reads bool, set func(*o
 		set(f)
 		return ours, nil
 	case *Pipe:
+		if s == nil {
+			return nil, fmt.Errorf("transport: a nil *Pipe as a stream: %w", syscall.EINVAL)
+		}
 		f, mine, err := s.forChild()
 		if err != nil {
 			return nil, s.wrap("dup", err)

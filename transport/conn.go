@@ -70,6 +70,17 @@ func (c *Conn) learn(local, remote *poll.SockAddr) {
 	c.ends.learn(c.network, local, remote)
 }
 
+// learnPeer is learn for a connection to the address to, which is that of the peer if the system tells none: the
+// peer may have reset the connection already.
+func (c *Conn) learnPeer(to *poll.SockAddr) {
+	remote := sysPeer(c.sock.fd)
+	_, isIP := remote.IP()
+	if _, isUnix := remote.Unix(); !isIP && !isUnix {
+		remote = *to
+	}
+	c.learn(nil, &remote)
+}
+
 // Read waits until there is something to read, and reads up to len(p) bytes. It returns io.EOF when
 // the peer has closed its side and everything is read. A connection that was
 // reset is an error, and never looks like its end, also if a Write was told first.

@@ -35,7 +35,7 @@ func anywhere(ip netip.Addr) bool { return !ip.IsValid() || ip.IsUnspecified() }
 // run connects to one address.
 func (a *attempt) run(ctx context.Context, to dispatch.Addr) (*Conn, error) {
 	chosen := a.from == nil || a.from.IP.Port() == 0 // the system chooses the port
-	for tries, pause := 0, time.Millisecond; ; tries++ {
+	for tries := 0; ; tries++ {
 		c, err := a.try(ctx, to)
 		switch {
 		case err == nil && a.m.isTCP() && chosen && tries < 2 && c.toItself():
@@ -46,12 +46,6 @@ func (a *attempt) run(ctx context.Context, to dispatch.Addr) (*Conn, error) {
 			return c, nil
 		case a.m.isTCP() && chosen && tries < 2 && errors.Is(err, syscall.EADDRNOTAVAIL):
 			// Another thread was quicker with the port that the system had picked.
-		case a.m.domain == unixDomain && errors.Is(err, syscall.EAGAIN):
-			// The listener has no room. A connect that blocked would wait, here nothing tells.
-			if err := core.Sleep(ctx, pause); err != nil {
-				return nil, err
-			}
-			pause = min(2*pause, 64*time.Millisecond)
 		default:
 			return nil, err
 		}
@@ -79,9 +73,9 @@ func (a *attempt) try(ctx context.Context, to dispatch.Addr) (c *Conn, err error
 	if err := setAddr(&x.sys.Addr, to); err != nil {
 		return nil, err
 	}
-	over := sysTry(&x.sys)
-	if over && x.sys.Err != nil {
-		return nil, x.sys.Err
+	over, err := a.begin(ctx, &x.sys)
+	if err != nil {
+		return nil, err
 	}
 	ours = false
 	c, err = newConn(a.on, fd, a.m.name, !over)
@@ -102,10 +96,25 @@ func (a *attempt) try(ctx context.Context, to dispatch.Addr) (c *Conn, err error
 	}
 	_ = c.sock.wr.do(func(int) error {
 		c.sock.wr.renew()
-		c.learn(nil, nil)
+		c.learnPeer(&x.sys.Addr)
 		return nil
 	})
 	return c, nil
+}
+
+// begin begins to connect, and reports whether that is over already.
+func (a *attempt) begin(ctx context.Context, o *poll.Op) (over bool, err error) {
+	for pause := time.Millisecond; sysTry(o); pause = min(2*pause, 64*time.Millisecond) {
+		if o.Err == nil || a.m.domain != unixDomain || !errors.Is(o.Err, syscall.EAGAIN) {
+			return true, o.Err
+		}
+		// The listener has no room. A connect that blocked would wait, here nothing tells. It is the same socket that
+		// tries again: another one could not be bound to its local address.
+		if err := core.Sleep(ctx, pause); err != nil {
+			return false, err
+		}
+	}
+	return false, nil
 }
 
 // prepare does what comes before the connect.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/seed-1e54c410/turnstile/core"
+	"github.com/seed-1e54c410/turnstile/internal/check"
 	"github.com/seed-1e54c410/turnstile/transport"
 )
 
@@ -48,6 +49,46 @@ func TestDial(t *testing.T) {
 			}
 			c1.Close()
 			c2.Close()
+		}
+	})
+}
+
+// A connection has the address of its peer also where that has reset it before the system was asked.
+func TestDialReset(t *testing.T) {
+	everyWayOn(t, "", func(w *world) {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			w.Fatal(err)
+		}
+		to := netip.MustParseAddrPort(l.Addr().String())
+		listening, err := l.(*net.TCPListener).SyscallConn() // which has no peer
+		if err != nil {
+			w.Fatal(err)
+		}
+		_ = listening.Control(func(fd uintptr) {
+			if got := transport.RemoteOf(int(fd), "tcp", to); got == nil || got.String() != to.String() {
+				w.Errorf("the peer is %v, want %v", got, to)
+			}
+		})
+		over := make(chan struct{})
+		go func() {
+			defer close(over)
+			for c, err := l.Accept(); err == nil; c, err = l.Accept() {
+				_ = c.(*net.TCPConn).SetLinger(0)
+				c.Close()
+			}
+		}()
+		defer func() { <-over }()
+		defer l.Close()
+		for range check.Times(200, 20_000) {
+			c, err := transport.Dial(w.on, "tcp", to.String())
+			if err != nil {
+				continue // it was reset even before
+			}
+			if got := c.RemoteAddr(); got == nil || got.String() != to.String() {
+				w.Errorf("the peer is %v, want %v", got, to)
+			}
+			c.Close()
 		}
 	})
 }

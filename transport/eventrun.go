@@ -9,7 +9,8 @@ import (
 )
 
 // maxReads is how many reads that fill the buffer a connection may make before the others on its loop
-// have their turn.
+// have their turn; so it is how many times it may send what was kept, since Flushed and the handler
+// may write more whenever all is sent.
 const maxReads = 4
 
 // errIdle ends a connection whose timeout has passed.
@@ -32,7 +33,7 @@ func (e *eventLatch) Ready(read, write, hup bool) {
 			c.state |= eventWritable
 			c.queue()
 		}
-	} else if read && c.state&eventDeaf == 0 || hup && c.state&eventPaused != 0 {
+	} else if read && c.state&eventDeaf == 0 || hup && c.state&(eventPaused|eventTold) != 0 {
 		c.queue()
 	}
 }
@@ -63,7 +64,7 @@ func (e *eventLatch) RunReady() {
 // their turn first. All calls of the user's functions are made here, one after the other.
 func (c *EventConn) run() (more bool) {
 	cfg := &c.loop.srv.cfg
-	for reads := 0; ; {
+	for reads, sends := 0, 0; ; {
 		s := c.state
 		m := c.more
 		switch {
@@ -84,7 +85,7 @@ func (c *EventConn) run() (more bool) {
 			if s&eventWritable == 0 {
 				return false
 			}
-			if c.flush() {
+			if sends++; sends > maxReads || c.flush() {
 				return true
 			}
 		case s&eventClosing != 0:
@@ -92,18 +93,8 @@ func (c *EventConn) run() (more bool) {
 		case m != nil && m.async != nil:
 			c.handOver()
 			return false
+		case s&(eventPaused|eventTold) != 0 && c.broken():
 		case s&eventPaused != 0:
-			// Nothing is read that would tell.
-			if m != nil && m.lost != nil {
-				c.end(m.lost)
-				continue
-			}
-			if s&eventHup != 0 {
-				if err := sysBroken(int(c.fd)); err != nil {
-					c.end(c.wrap("read", err))
-					continue
-				}
-			}
 			return false
 		case s&eventAgain != 0:
 			c.state &^= eventAgain
@@ -124,6 +115,22 @@ func (c *EventConn) run() (more bool) {
 			return false
 		}
 	}
+}
+
+// broken ends a connection of which nothing is read that would tell that it is broken, and reports whether
+// it is.
+func (c *EventConn) broken() bool {
+	if m := c.more; m != nil && m.lost != nil {
+		c.end(m.lost)
+		return true
+	}
+	if c.state&eventHup != 0 {
+		if err := sysBroken(int(c.fd)); err != nil {
+			c.end(c.wrap("read", err))
+			return true
+		}
+	}
+	return false
 }
 
 // resting reports whether there is nothing to do for the connection.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"syscall"
 	"time"
 
 	"github.com/seed-1e54c410/turnstile/dispatch"
@@ -16,7 +17,7 @@ var (
 	// EventConfig.MaxUnsent allows.
 	ErrUnsent = errors.New("transport: too much output waits to be sent")
 	// ErrUnread ends a connection whose handler has left as much input as
-	// EventConfig.MaxUnread allows, and consumed none of it.
+	// EventConfig.MaxUnread allows.
 	ErrUnread = errors.New("transport: too much input is left unconsumed")
 )
 
@@ -36,7 +37,8 @@ type EventConfig struct {
 	// Opened is called with each new connection, before anything else.
 	Opened func(c *EventConn)
 	// Ended is called when the peer has ended its direction, and everything is read, with what the
-	// handler has left. It may still write, and has to close the connection at some time. If it is nil the
+	// handler has left. It may still write, and has to close the connection at some time; one that breaks before
+	// is closed with that error, as one that is paused. If Ended is nil the
 	// connection is closed when what was written is sent, with io.ErrUnexpectedEOF if the
 	// handler has left something.
 	Ended func(c *EventConn, rest []byte)
@@ -96,6 +98,9 @@ const eventBuffer = 64 << 10
 // Streams only: with a listener for "unixpacket", whose messages have ends, nothing happens, and the error is
 // errors.ErrUnsupported inside.
 func ServeEvents(ctx context.Context, l *Listener, handle func(c *EventConn, in []byte) (consumed int, err error), cfg EventConfig) error {
+	if l.sock.d == nil {
+		return l.wrap("serve", syscall.EINVAL) // the zero value
+	}
 	return eventsOn(ctx, newServer(l, cfg.Limit, cfg.Grace), handle, cfg)
 }
 

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"net"
 	"net/netip"
 
 	"github.com/seed-1e54c410/turnstile/dispatch"
@@ -36,6 +37,16 @@ func (c *PacketConn) Form(to netip.AddrPort) netip.AddrPort {
 	_ = c.addressIP(&a, to)
 	form, _ := a.IP()
 	return form
+}
+
+// RemoteOf returns what a connection to the address to has for its peer, if the system tells none of fd.
+func RemoteOf(fd int, network string, to netip.AddrPort) net.Addr {
+	c := &Conn{network: network}
+	c.sock.fd = fd
+	var a poll.SockAddr
+	_ = a.SetIP(to)
+	c.learnPeer(&a)
+	return c.RemoteAddr()
 }
 
 // Primed reports whether Read still looks for what was received before c was a Conn.

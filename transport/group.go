@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync/atomic"
+	"syscall"
 
 	"github.com/seed-1e54c410/turnstile/core"
 	"github.com/seed-1e54c410/turnstile/dispatch"
@@ -46,7 +47,8 @@ type GroupConfig struct {
 }
 
 // ServeGroup serves one address by several dispatchers, each on a goroutine of its own, so that a server whose
-// handlers are tasks, or callbacks, uses more than one CPU. It is made by [NewServeGroup], and serves once.
+// handlers are tasks, or callbacks, uses more than one CPU. It is made by [NewServeGroup], and serves once; the zero value
+// fails to, with syscall.EINVAL.
 //
 // A connection belongs to one dispatcher for life, and so do the handlers of it. Those of one dispatcher never
 // run at the same time; those of different ones do, and share what they share by locks, or
@@ -214,6 +216,9 @@ func (g *ServeGroup) ServeEvents(ctx context.Context, handle func(c *EventConn, 
 // receive from it in turns, and messages are in no order. What [ServeGroup.Serve] says of the group holds
 // here, too.
 func (g *ServeGroup) ServePackets(ctx context.Context, handle func(ctx context.Context, p *Packet) error, cfg PacketsConfig) error {
+	if len(g.members) == 0 {
+		return syscall.EINVAL
+	}
 	if g.members[0].p == nil {
 		return net.UnknownNetworkError(g.addr.Network())
 	}
@@ -225,6 +230,9 @@ func (g *ServeGroup) ServePackets(ctx context.Context, handle func(ctx context.C
 // serveConns runs serve for each member that listens. The limit is its share, and also where the others are
 // that it serves for.
 func (g *ServeGroup) serveConns(ctx context.Context, limit int, serve func(ctx context.Context, m *member, limit int, also []*berth) error) error {
+	if len(g.members) == 0 {
+		return syscall.EINVAL
+	}
 	if g.members[0].l == nil {
 		return net.UnknownNetworkError(g.addr.Network())
 	}

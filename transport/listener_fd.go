@@ -81,6 +81,9 @@ func (s *Socket) Listener() (*Listener, error) {
 		return err
 	})
 	if err != nil {
+		if l != nil {
+			_ = l.Close()
+		}
 		return nil, s.wrap("convert", nil, err)
 	}
 	return l, nil

@@ -1,6 +1,10 @@
 package transport
 
-import "net"
+import (
+	"math"
+	"net"
+	"time"
+)
 
 // These options are those of package net, under its names. They do not wait, and may be set while
 // calls do. On a connection that has no such option they fail as the system says, and on a
@@ -29,13 +33,13 @@ func (c *Conn) SetLinger(sec int) error { return c.wrap("set", c.sock.setLinger(
 // SetReadBuffer sets the size of the system's buffer for what comes in, in bytes. The system may choose
 // another: Linux takes twice as much, up to net.core.rmem_max (socket(7), SO_RCVBUF).
 func (c *Conn) SetReadBuffer(bytes int) error {
-	return c.set(func(fd int) error { return sysSetBuffer(fd, false, bytes) })
+	return c.set(func(fd int) error { return sysSetBuffer(fd, false, fitting(bytes)) })
 }
 
 // SetWriteBuffer sets the size of the system's buffer for what goes out, in bytes. The system may
 // choose another: Linux takes twice as much, up to net.core.wmem_max (socket(7), SO_SNDBUF).
 func (c *Conn) SetWriteBuffer(bytes int) error {
-	return c.set(func(fd int) error { return sysSetBuffer(fd, true, bytes) })
+	return c.set(func(fd int) error { return sysSetBuffer(fd, true, fitting(bytes)) })
 }
 
 // set sets an option. Reading and writing may be under way: options are apart from both.
@@ -45,4 +49,20 @@ func (c *Conn) set(fn func(fd int) error) error {
 		err = e
 	}
 	return c.wrap("set", err)
+}
+
+// fitting returns n in the range of the numbers that options have, which would else be another number to the
+// system: perhaps 0.
+func fitting(n int) int { return max(math.MinInt32, min(n, math.MaxInt32)) }
+
+// wholeSeconds returns d in seconds, rounded up; -1 if it is negative.
+func wholeSeconds(d time.Duration) int {
+	if d < 0 {
+		return -1
+	}
+	n := d / time.Second
+	if d%time.Second > 0 {
+		n++
+	}
+	return int(min(n, math.MaxInt32))
 }

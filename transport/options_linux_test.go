@@ -2,11 +2,15 @@ package transport_test
 
 import (
 	"errors"
+	"math"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/seed-1e54c410/turnstile/transport"
 )
 
 func TestSetOptions(t *testing.T) {
@@ -79,5 +83,51 @@ func TestSetOptions(t *testing.T) {
 		if err := c.SetNoDelay(true); err == nil {
 			w.Error("a socket that has no such option has taken it")
 		}
+	})
+}
+
+// No number becomes another one, where the system has fewer bits for it.
+func TestSetHugeOptions(t *testing.T) {
+	everyWayOn(t, "", func(w *world) {
+		const huge = math.MaxInt/2 + 1 // its lower half is 0, where an int has 64 bits
+		a, b := w.pair()
+		defer b.Close()
+		defer a.Close()
+		if err := a.SetLinger(huge); err != nil {
+			w.Error(err)
+		}
+		if l, err := unix.GetsockoptLinger(a.FD(), unix.SOL_SOCKET, unix.SO_LINGER); err != nil || l.Onoff == 0 || l.Linger == 0 {
+			w.Errorf("linger %v, %v", l, err)
+		}
+		if err := a.SetLinger(-1); err != nil {
+			w.Error(err)
+		}
+		s, err := transport.NewSocket(w.on, transport.IPv4, transport.Datagram, 0)
+		if err != nil {
+			w.Fatal(err)
+		}
+		defer s.Close()
+		for name, set := range map[string]func(int) error{
+			"Conn.SetReadBuffer":    a.SetReadBuffer,
+			"Conn.SetWriteBuffer":   a.SetWriteBuffer,
+			"Socket.SetReadBuffer":  s.SetReadBuffer,
+			"Socket.SetWriteBuffer": s.SetWriteBuffer,
+		} {
+			fd, option := a.FD(), unix.SO_RCVBUF
+			if strings.HasPrefix(name, "Socket") {
+				fd = s.FD()
+			}
+			if strings.HasSuffix(name, "WriteBuffer") {
+				option = unix.SO_SNDBUF
+			}
+			if err := set(huge); err != nil {
+				w.Errorf("%s: %v", name, err)
+			}
+			if n, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, option); err != nil || n < 50_000 {
+				w.Errorf("%s: %d, %v", name, n, err)
+			}
+		}
+		err = a.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: math.MaxInt64})
+		w.isOpError(err, "set", unix.EINVAL)
 	})
 }

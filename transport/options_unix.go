@@ -49,11 +49,7 @@ func sysSetKeepAlive(fd int, config net.KeepAliveConfig) error {
 	for i, o := range keepAlive {
 		value := config.Count
 		if i < 2 {
-			wait := [2]time.Duration{config.Idle, config.Interval}[i]
-			value = int((wait + time.Second - 1) / time.Second)
-			if wait < 0 {
-				value = -1
-			}
+			value = wholeSeconds([2]time.Duration{config.Idle, config.Interval}[i])
 		}
 		switch {
 		case value < 0:

@@ -3,7 +3,6 @@ package transport
 import (
 	"net"
 	"os"
-	"time"
 
 	"golang.org/x/sys/windows"
 )
@@ -50,15 +49,9 @@ func sysSetKeepAlive(fd int, config net.KeepAliveConfig) error {
 	if err := setInt(fd, windows.SOL_SOCKET, windows.SO_KEEPALIVE, toInt(config.Enable)); err != nil || !config.Enable {
 		return err
 	}
-	seconds := func(d time.Duration) int {
-		if d < 0 {
-			return -1
-		}
-		return int((d + time.Second - 1) / time.Second)
-	}
 	for _, o := range []struct{ name, value, usual int }{
-		{tcpKeepIdle, seconds(config.Idle), 15},
-		{tcpKeepInterval, seconds(config.Interval), 15},
+		{tcpKeepIdle, wholeSeconds(config.Idle), 15},
+		{tcpKeepInterval, wholeSeconds(config.Interval), 15},
 		{tcpKeepCount, config.Count, 9},
 	} {
 		switch {

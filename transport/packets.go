@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"net"
+	"syscall"
 	"time"
 
 	"github.com/seed-1e54c410/turnstile/core"
 	"github.com/seed-1e54c410/turnstile/dispatch"
+	"github.com/seed-1e54c410/turnstile/internal/seam"
+	xsync "github.com/seed-1e54c410/turnstile/sync"
 )
 
 // PacketsConfig says how [ServePackets] serves. The zero value handles one message after the other.
@@ -37,13 +40,29 @@ type Packet struct {
 	Conn *PacketConn
 }
 
-// Reply sends data to the sender of the message, as PacketConn.WriteTo does. It ends with the deadlines of the
-// socket and, in a task, with that.
+// Reply sends data to the sender of the message, as PacketConn.WriteTo does, or PacketConn.Write on a socket that
+// is connected to it. It ends with the deadlines of the socket and, in a task, with that.
 func (p *Packet) Reply(data []byte) (int, error) {
+	if p.Conn.peer && p.fromPeer() {
+		return p.Conn.Write(data)
+	}
 	if p.From.IsValid() {
 		return p.Conn.WriteToAddrPort(data, p.From)
 	}
 	return p.Conn.WriteTo(data, &net.UnixAddr{Net: p.Conn.LocalAddr().Network(), Name: p.FromUnix})
+}
+
+// fromPeer reports whether the sender is the one that the socket is connected to. A message may have come before it
+// was.
+func (p *Packet) fromPeer() bool {
+	switch peer := p.Conn.RemoteAddr().(type) {
+	case *net.UDPAddr:
+		ap := peer.AddrPort()
+		return p.From.Port() == ap.Port() && p.From.Addr().Unmap() == ap.Addr().Unmap()
+	case *net.UnixAddr:
+		return p.FromUnix == peer.Name
+	}
+	return false
 }
 
 // sender says for the log who has sent the message.
@@ -68,6 +87,9 @@ func (p *Packet) sender() string {
 // When ctx ends the server stops: it receives nothing any more; handlers have PacketsConfig.Grace to end by
 // themselves, and can reply; then their ctx is canceled, and c is closed. The result is that of [Serve].
 func ServePackets(ctx context.Context, c *PacketConn, handle func(ctx context.Context, p *Packet) error, cfg PacketsConfig) error {
+	if c.c.sock.d == nil {
+		return &net.OpError{Op: "serve", Err: syscall.EINVAL} // the zero value
+	}
 	defer c.Close()
 	return packetsOn(ctx, c.c.sock.d, c, handle, cfg)
 }
@@ -82,14 +104,16 @@ func packetsOn(ctx context.Context, d *dispatch.Dispatcher, c *PacketConn, handl
 	}
 	s := &packetServer{
 		server: &server{d: d, grace: cfg.Grace, berths: []*berth{{d: d}}, shut: func() {}},
-		c:      c, handle: handle, cfg: cfg, fatal: core.NewFuture[error](),
+		c:      c, handle: handle, cfg: cfg, fatal: core.NewFuture[error](), turn: xsync.NewSemaphore(1),
 	}
 	s.intake = s.receiveAll
 	return s.serve(ctx)
 }
 
 // packetServer is a server of messages. It has workers, each a task that receives a message and handles
-// it: so no message is handed from one to the other. Its own fields are used on the loop only.
+// it: so no message is handed from one to the other. Only the one that has the turn receives, and it keeps that
+// until its handler has begun, and waits: so handlers begin in the order of the messages, and a handler that
+// does not wait costs nobody a wakeup. Its own fields are used on the loop only.
 type packetServer struct {
 	*server
 	c      *PacketConn
@@ -98,8 +122,11 @@ type packetServer struct {
 
 	receiving context.Context     // ends when the stop begins
 	fatal     *core.Future[error] // nothing can be received any more
+	turn      *xsync.Semaphore    // to receive
+	handling  *packetWorker       // has the turn, and handles; or nil
+	posted    bool                // RunReady is to come
 	workers   int                 // that have begun and not ended
-	free      int                 // of them, those that receive
+	idle      int                 // of them, those that wait for the turn
 }
 
 // receiveAll is the intake: it waits while the workers do.
@@ -118,13 +145,12 @@ func (s *packetServer) begin() {
 	s.alive.Add(1)
 	s.berths[0].alive.Add(1)
 	s.workers++
-	s.free++
 	began := false
 	of := &handling{Context: s.base, s: s.server}
 	t := core.Start(of, func(ctx context.Context) error {
 		began = true
 		of.begin(ctx)
-		w := &packetWorker{s: s, ctx: ctx, of: of, free: true}
+		w := &packetWorker{s: s, ctx: ctx, of: of}
 		w.packet.Conn = s.c
 		defer w.end()
 		w.work()
@@ -144,7 +170,7 @@ type packetWorker struct {
 	of     *handling
 	packet Packet
 	buf    []byte
-	free   bool
+	turn   bool // it has the turn
 	over   bool
 }
 
@@ -153,15 +179,15 @@ func (w *packetWorker) work() {
 	s := w.s
 	w.buf = make([]byte, s.cfg.Size)
 	pause := time.Duration(0)
-	for {
+	for w.await() {
 		m, err := s.c.ReadMessage(s.receiving, w.buf)
 		switch {
 		case err == nil:
 			pause = 0
 			w.packet.Message, w.packet.Data = m, w.buf[:m.N]
-			w.busy()
+			w.lend()
 			w.try()
-			w.idle()
+			w.handled()
 			continue
 		case s.receiving.Err() != nil:
 			return
@@ -177,17 +203,58 @@ func (w *packetWorker) work() {
 	}
 }
 
-// busy is told that the worker handles: another one has to receive meanwhile.
-func (w *packetWorker) busy() {
-	w.free = false
-	if w.s.free--; w.s.free == 0 && w.s.workers < w.s.cfg.Parallel && w.s.receiving.Err() == nil {
-		w.s.begin()
+// await waits for the turn to receive, unless w has kept it. It reports false when the stop begins.
+func (w *packetWorker) await() bool {
+	if !w.turn {
+		w.s.idle++
+		w.turn = w.s.turn.Acquire(w.s.receiving) == nil
+		w.s.idle--
+	}
+	return w.turn
+}
+
+// lend lets another worker have the turn if the handler, which is to be called, waits.
+func (w *packetWorker) lend() {
+	s := w.s
+	if s.cfg.Parallel <= 1 {
+		return
+	}
+	if s.handling = w; !s.posted {
+		s.posted = true
+		seam.Of(s.d).ReadyHere(s)
 	}
 }
 
-func (w *packetWorker) idle() {
-	w.free = true
-	w.s.free++
+// RunReady passes the turn on if a handler waits whose worker has it.
+func (s *packetServer) RunReady() {
+	s.posted = false
+	if w := s.handling; w != nil {
+		w.handled()
+		w.pass()
+	}
+}
+
+// handled says that the turn of w, if it has it, is not to be passed on any more.
+func (w *packetWorker) handled() {
+	if w.s.handling == w {
+		w.s.handling = nil
+	}
+}
+
+// pass gives the turn of w, if it has it, to the next worker, and sees to it that there is one.
+func (w *packetWorker) pass() {
+	s := w.s
+	if w.turn {
+		w.turn = false
+		s.turn.Release()
+	}
+	switch {
+	case s.idle > 0 || s.workers >= max(s.cfg.Parallel, 1): // somebody comes back
+	case s.receiving.Err() != nil || s.fatal.Finished(): // nothing is received any more
+	case s.turn.TryAcquire():
+		s.turn.Release() // for the new one
+		s.begin()
+	}
 }
 
 // try calls the handler.
@@ -231,14 +298,10 @@ func (w *packetWorker) end() {
 	s := w.s
 	w.of.end()
 	s.workers--
-	if w.free {
-		s.free--
-	}
+	w.handled()
 	if !w.over {
 		w.tell(&w.packet, core.ErrGoexit)
-		if s.workers == 0 && s.receiving.Err() == nil {
-			s.begin()
-		}
 	}
+	w.pass()
 	s.gone(s.berths[0])
 }

@@ -3,6 +3,7 @@ package transport
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"sync"
@@ -13,8 +14,8 @@ import (
 	"github.com/seed-1e54c410/turnstile/dispatch"
 )
 
-// Process is a child process, started by [Command.Start]; the zero value is of no use. It is safe for
-// concurrent use by tasks of any dispatcher and by goroutines.
+// Process is a child process, started by [Command.Start]; of the zero value calls fail with syscall.EINVAL
+// inside. It is safe for concurrent use by tasks of any dispatcher and by goroutines.
 //
 // The dispatcher hears of its end, by a pidfd on Linux, and collects it in the same callback, once. Where it
 // cannot, as on Linux before 5.3, a goroutine waits for it, which ends with the process; so it is
@@ -54,6 +55,9 @@ func (s ExitState) Code() int {
 	}
 	return s.ExitCode()
 }
+
+// errNotStarted is the error of a Process that Command.Start has not made.
+var errNotStarted = fmt.Errorf("transport: the process was not started by a Command: %w", syscall.EINVAL)
 
 // noWatch is for tests: no dispatcher can watch a process.
 var noWatch atomic.Bool
@@ -130,16 +134,24 @@ func (p *Process) let() {
 //
 // Wait does not read the pipes: a child that writes more than they buffer waits for
 // somebody who does.
-func (p *Process) Wait(ctx context.Context) (ExitState, error) { return p.state.Await(ctx) }
+func (p *Process) Wait(ctx context.Context) (ExitState, error) {
+	if p.state == nil {
+		return ExitState{}, errNotStarted
+	}
+	return p.state.Await(ctx)
+}
 
 // TryWait returns how the process has ended, and false while it runs.
 func (p *Process) TryWait() (ExitState, bool) {
+	if p.state == nil {
+		return ExitState{}, false
+	}
 	s, err := p.state.Read()
 	return s, err == nil
 }
 
 // Running reports whether the process has not ended yet, as far as the dispatcher has heard.
-func (p *Process) Running() bool { return !p.state.Finished() }
+func (p *Process) Running() bool { return p.state != nil && !p.state.Finished() }
 
 // Signal sends a signal to the process, to all of its group with Command.Group. The error is os.ErrProcessDone if
 // the process has ended and been collected, errors.ErrUnsupported inside for what the system does not have;
@@ -147,6 +159,9 @@ func (p *Process) Running() bool { return !p.state.Finished() }
 func (p *Process) Signal(sig os.Signal) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.os == nil {
+		return errNotStarted
+	}
 	if p.collected {
 		return os.ErrProcessDone
 	}

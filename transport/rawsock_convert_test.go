@@ -311,3 +311,37 @@ func TestSocketSyscallConnFirst(t *testing.T) {
 		w.join(writer)
 	})
 }
+
+// Of several calls that convert a socket one gets it.
+func TestConvertOnce(t *testing.T) {
+	everyWayOn(t, "", func(w *world) {
+		l := w.listen()
+		defer l.Close()
+		for range 300 {
+			s, err := transport.DialSocket(w.on, "tcp", l.Addr().String())
+			if err != nil {
+				w.Fatal(err)
+			}
+			w.accepted(l)
+			conns := make(chan *transport.Conn, 2)
+			for range cap(conns) {
+				go func() {
+					c, err := s.Conn()
+					if err != nil && !errors.Is(err, net.ErrClosed) {
+						w.Error(err)
+					}
+					conns <- c
+				}()
+			}
+			a, b := <-conns, <-conns
+			if (a == nil) == (b == nil) {
+				w.Fatalf("converted into %p and %p", a, b)
+			}
+			for _, c := range []*transport.Conn{a, b} {
+				if c != nil {
+					c.Close()
+				}
+			}
+		}
+	})
+}

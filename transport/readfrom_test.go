@@ -184,3 +184,40 @@ func TestReadFromWaits(t *testing.T) {
 		}
 	})
 }
+
+// filtered is a reader that happens to have all methods of a file.
+type filtered struct{ *os.File }
+
+func (f filtered) Read(p []byte) (int, error) {
+	n, err := f.File.Read(p)
+	copy(p, bytes.ToUpper(p[:n]))
+	return n, err
+}
+
+func (f filtered) ReadAt(p []byte, off int64) (int, error) {
+	n, err := f.File.ReadAt(p, off)
+	copy(p, bytes.ToUpper(p[:n]))
+	return n, err
+}
+
+// What embeds a file is read by its own methods. (Its WriteTo, which io.Copy would ask, is that of the file.)
+func TestReadFromFiltered(t *testing.T) {
+	everyWayOn(t, "", func(w *world) {
+		f := filtered{w.file([]byte("hello"))}
+		defer f.Close()
+		a, b := w.pair()
+		defer b.Close()
+		var got []byte
+		reader := w.all(b, &got)
+		for _, r := range []io.Reader{io.LimitReader(f, 2), io.NewSectionReader(f, 1, 3)} {
+			if _, err := a.ReadFrom(r); err != nil {
+				w.Error(err)
+			}
+		}
+		a.Close()
+		w.join(reader)
+		if string(got) != "HEELL" {
+			w.Errorf("the peer got %q", got)
+		}
+	})
+}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"reflect"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -37,12 +38,11 @@ func (c *Conn) sendFile(ctx context.Context, r io.Reader) (n int64, handled bool
 		start := base + pos
 		at, r = &start, f
 	}
-	// An *os.File, also in the shape in which its WriteTo gives it to io.Copy.
 	f, ok := r.(interface {
 		fs.File
 		syscall.Conn
 	})
-	if !ok {
+	if !ok || !ofOS(r) {
 		return 0, false, nil
 	}
 	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
@@ -63,6 +63,16 @@ func (c *Conn) sendFile(ctx context.Context, r io.Reader) (n int64, handled bool
 		limited.N -= n
 	}
 	return n, handled, err
+}
+
+// ofOS reports whether r is an *os.File, also in the shape in which its WriteTo gives it to io.Copy. What embeds one has
+// the same methods, but its Read may be one of its own.
+func ofOS(r any) bool {
+	t := reflect.TypeOf(r)
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	return t.PkgPath() == "os"
 }
 
 // sendFD sends up to left bytes of the file in, from its offset on, or from at, which it moves.

@@ -7,6 +7,7 @@ import (
 	"log"
 	"net"
 	"runtime/debug"
+	"syscall"
 	"time"
 
 	"github.com/seed-1e54c410/turnstile/core"
@@ -69,6 +70,9 @@ func (e *StopError) Error() string {
 // A server of TLS has its handler call [TLSServer], so that no handshake keeps another connection waiting, and
 // TLSConn.Close at its end, which tells the peer that all was sent: Serve closes only the connection below.
 func Serve(ctx context.Context, l *Listener, handle func(ctx context.Context, c *Conn) error, cfg ServeConfig) error {
+	if l.sock.d == nil {
+		return l.wrap("serve", syscall.EINVAL) // the zero value
+	}
 	return serveOn(ctx, newServer(l, cfg.Limit, cfg.Grace), handle, cfg.OnError)
 }
 

@@ -118,7 +118,7 @@ func (s *sock) drop(lingers bool) error {
 // setLinger is SetLinger: a descriptor with a time to linger is closed in another way.
 func (s *sock) setLinger(sec int) error {
 	return s.rd.do(func(fd int) error {
-		err := sysSetLinger(fd, sec)
+		err := sysSetLinger(fd, fitting(sec))
 		if err == nil {
 			s.lingers = sec > 0
 		}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net"
 	"syscall"
+
+	"github.com/seed-1e54c410/turnstile/internal/poll"
 )
 
 // DialSocket connects to an address, as [Dial] does, and returns the connection as a [Socket]: the name of a host
@@ -36,15 +38,23 @@ func DialSocket(ctx context.Context, network, addr string) (*Socket, error) {
 // socket of another kind, and on Windows; and syscall.ENOTCONN for one that is not connected.
 func (s *Socket) Conn() (*Conn, error) {
 	var c *Conn
+	var peer poll.SockAddr
+	_ = s.sock.wr.do(func(fd int) error {
+		peer = sysPeer(fd)
+		return nil
+	})
 	err := s.convert(true, func(fd int, network string) (err error) {
 		c, err = newConn(s.sock.d, fd, network, false)
 		return err
 	})
 	if err != nil {
+		if c != nil {
+			_ = c.Close()
+		}
 		return nil, s.wrap("convert", nil, err)
 	}
 	c.sock.rd.lost, c.sock.lingers = s.history()
-	c.learn(nil, nil)
+	c.learnPeer(&peer)
 	return c, nil
 }
 
@@ -61,13 +71,16 @@ func (s *Socket) PacketConn() (*PacketConn, error) {
 		return err
 	})
 	if err != nil {
+		if c != nil {
+			_ = c.Close()
+		}
 		return nil, s.wrap("convert", nil, err)
 	}
 	return c, nil
 }
 
 // convert gives fn another descriptor of the socket, and the name of its network, and closes the Socket. The
-// descriptor is for fn to close if it fails.
+// descriptor is for fn to close if it fails, and what fn has made for the caller, if there is an error nevertheless.
 func (s *Socket) convert(connected bool, fn func(fd int, network string) error) error {
 	network := s.network()
 	switch {
@@ -89,8 +102,8 @@ func (s *Socket) convert(connected bool, fn func(fd int, network string) error) 
 	if err == nil {
 		err = fn(fd, network)
 	}
-	if err == nil {
-		_ = s.Close() // somebody may have been faster
+	if err == nil && errors.Is(s.Close(), net.ErrClosed) {
+		err = net.ErrClosed // somebody was faster, and may have converted it
 	}
 	return err
 }

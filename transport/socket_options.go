@@ -57,10 +57,14 @@ func (s *Socket) SetNoDelay(on bool) error { return s.set(socketOptions.noDelay,
 func (s *Socket) SetV6Only(on bool) error { return s.set(socketOptions.v6Only, numberOf(on)) }
 
 // SetReadBuffer sets the size of the system's buffer for what comes in, in bytes. Linux doubles it.
-func (s *Socket) SetReadBuffer(bytes int) error { return s.set(socketOptions.readBuffer, bytes) }
+func (s *Socket) SetReadBuffer(bytes int) error {
+	return s.set(socketOptions.readBuffer, fitting(bytes))
+}
 
 // SetWriteBuffer sets the size of the system's buffer for what goes out, in bytes. Linux doubles it.
-func (s *Socket) SetWriteBuffer(bytes int) error { return s.set(socketOptions.writeBuffer, bytes) }
+func (s *Socket) SetWriteBuffer(bytes int) error {
+	return s.set(socketOptions.writeBuffer, fitting(bytes))
+}
 
 // SetTTL sets how many hops an IP packet may go.
 func (s *Socket) SetTTL(hops int) error {

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/seed-1e54c410/turnstile/internal/park"
@@ -41,7 +42,8 @@ import (
 // had passed before, these are none. Errors of crypto/tls come as they are, others as those of the connection below.
 //
 // An end of the stream without the peer's word for it is io.EOF if it comes between two records, and
-// io.ErrUnexpectedEOF in one, as in crypto/tls.
+// io.ErrUnexpectedEOF in one, as in crypto/tls. The calls of the zero value, and of a TLSConn over a nil
+// connection, fail with syscall.EINVAL.
 type TLSConn struct {
 	tls   *tls.Conn
 	inner net.Conn
@@ -144,6 +146,9 @@ func (c *TLSConn) closeWrite(ctx context.Context, below net.Conn) error {
 // nothing follows, as far as the system takes that at once: it does not wait. Only over a conn that is
 // none of this package it may, up to 5 s, as Close of crypto/tls.
 func (c *TLSConn) Close() error {
+	if c.inner == nil {
+		return c.wrap("close", syscall.EINVAL)
+	}
 	if c.closed.Swap(true) {
 		return c.wrap("close", net.ErrClosed)
 	}
@@ -168,14 +173,27 @@ func (c *TLSConn) ConnectionState() tls.ConnectionState {
 func (c *TLSConn) NetConn() net.Conn { return c.inner }
 
 // LocalAddr returns the local address.
-func (c *TLSConn) LocalAddr() net.Addr { return c.inner.LocalAddr() }
+func (c *TLSConn) LocalAddr() net.Addr {
+	if c.inner == nil {
+		return nil
+	}
+	return c.inner.LocalAddr()
+}
 
 // RemoteAddr returns the address of the peer.
-func (c *TLSConn) RemoteAddr() net.Addr { return c.inner.RemoteAddr() }
+func (c *TLSConn) RemoteAddr() net.Addr {
+	if c.inner == nil {
+		return nil
+	}
+	return c.inner.RemoteAddr()
+}
 
 // SetDeadline sets the deadline of the connection below, for reading and writing. When it passes in the handshake, the
 // connection can only be closed; else calls work again once a later one is set.
 func (c *TLSConn) SetDeadline(t time.Time) error {
+	if c.inner == nil {
+		return c.wrap("set", syscall.EINVAL)
+	}
 	return c.writesBy(t, c.inner.SetDeadline(t))
 }
 
@@ -188,10 +206,18 @@ func (c *TLSConn) writesBy(t time.Time, err error) error {
 }
 
 // SetReadDeadline is SetDeadline for Read alone.
-func (c *TLSConn) SetReadDeadline(t time.Time) error { return c.inner.SetReadDeadline(t) }
+func (c *TLSConn) SetReadDeadline(t time.Time) error {
+	if c.inner == nil {
+		return c.wrap("set", syscall.EINVAL)
+	}
+	return c.inner.SetReadDeadline(t)
+}
 
 // SetWriteDeadline is SetDeadline for Write alone.
 func (c *TLSConn) SetWriteDeadline(t time.Time) error {
+	if c.inner == nil {
+		return c.wrap("set", syscall.EINVAL)
+	}
 	return c.writesBy(t, c.inner.SetWriteDeadline(t))
 }
 
@@ -247,6 +273,9 @@ func with(conn net.Conn, ctx context.Context) net.Conn {
 func (c *TLSConn) prepare(ctx context.Context, below net.Conn) error {
 	if c.ready.Load() {
 		return nil
+	}
+	if c.inner == nil {
+		return c.wrap("handshake", syscall.EINVAL)
 	}
 	if err := c.acquire(ctx, &c.shake); err != nil {
 		return c.wrap("handshake", err)
@@ -419,8 +448,8 @@ func (c *TLSConn) wrap(op string, err error) error {
 	if err == nil || err == io.EOF {
 		return err
 	}
-	local := c.inner.LocalAddr()
-	e := &net.OpError{Op: op, Source: local, Addr: c.inner.RemoteAddr(), Err: inside(err)}
+	local := c.LocalAddr()
+	e := &net.OpError{Op: op, Source: local, Addr: c.RemoteAddr(), Err: inside(err)}
 	if local != nil {
 		e.Net = local.Network()
 	}

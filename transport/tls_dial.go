@@ -41,7 +41,8 @@ func (d *Dialer) DialTLS(ctx context.Context, network, addr string, cfg *tls.Con
 }
 
 // TLSListener accepts TLS connections. It is made by [ListenTLS] or [NewTLSListener]. It is a
-// [net.Listener], and safe for concurrent use by tasks of any dispatcher and by goroutines.
+// [net.Listener], and safe for concurrent use by tasks of any dispatcher and by goroutines. The calls of the zero
+// value fail with syscall.EINVAL.
 //
 // For a server of net/http take a [Listener] and its method ServeTLS, which it has HTTP/2 by.
 type TLSListener struct {
@@ -67,7 +68,7 @@ func NewTLSListener(l *Listener, cfg *tls.Config) *TLSListener { return &TLSList
 // AcceptConn waits for the next connection, as [Listener.AcceptConn] does. The handshake is made by the first
 // call of the connection that needs it: whoever accepts does not wait for peers that are slow.
 func (l *TLSListener) AcceptConn(ctx context.Context) (*TLSConn, error) {
-	c, err := l.l.AcceptConn(ctx)
+	c, err := l.below().AcceptConn(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +77,7 @@ func (l *TLSListener) AcceptConn(ctx context.Context) (*TLSConn, error) {
 
 // Accept is AcceptConn for package net. In a task it ends when that is canceled.
 func (l *TLSListener) Accept() (net.Conn, error) {
-	c, err := l.l.Accept()
+	c, err := l.below().Accept()
 	if err != nil {
 		return nil, err
 	}
@@ -84,10 +85,18 @@ func (l *TLSListener) Accept() (net.Conn, error) {
 }
 
 // Close stops listening, as [Listener.Close] does.
-func (l *TLSListener) Close() error { return l.l.Close() }
+func (l *TLSListener) Close() error { return l.below().Close() }
 
 // Addr returns the address that is listened on, after Close too.
-func (l *TLSListener) Addr() net.Addr { return l.l.Addr() }
+func (l *TLSListener) Addr() net.Addr { return l.below().Addr() }
 
 // SetDeadline sets the time at which calls that accept fail, as [Listener.SetDeadline] does.
-func (l *TLSListener) SetDeadline(t time.Time) error { return l.l.SetDeadline(t) }
+func (l *TLSListener) SetDeadline(t time.Time) error { return l.below().SetDeadline(t) }
+
+// below returns the Listener, a zero one for the zero value.
+func (l *TLSListener) below() *Listener {
+	if l.l == nil {
+		return new(Listener)
+	}
+	return l.l
+}

@@ -38,10 +38,11 @@ func (f *socketFile) keep(stays bool) {
 func (f *socketFile) remove() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.gone || f.stays || f.name == "" {
+	again := f.gone
+	f.gone = true
+	if again || f.stays || f.name == "" {
 		return
 	}
-	f.gone = true
 	info, err := os.Lstat(f.name)
 	// The time tells it from a file that has been given the number of ours.
 	if err == nil && os.SameFile(info, f.info) && info.ModTime().Equal(f.info.ModTime()) {

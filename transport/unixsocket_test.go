@@ -128,6 +128,11 @@ func TestUnixFile(t *testing.T) {
 		if !exists() {
 			w.Error("the file was to stay")
 		}
+		other.SetUnlinkOnClose(true)
+		other.Close() // a second time
+		if !exists() {
+			w.Error("a second Close has removed the file that was to stay")
+		}
 		if err := os.Remove(name); err != nil {
 			w.Fatal(err)
 		}
@@ -218,12 +223,15 @@ func TestUnixFull(t *testing.T) {
 		d := transport.Dialer{Timeout: 5 * time.Millisecond}
 		_, err = d.Dial(w.on, "unix", name)
 		w.isOpError(err, "dial", os.ErrDeadlineExceeded)
+		// The address of its own can be bound once.
+		d = transport.Dialer{LocalAddr: &net.UnixAddr{Name: filepath.Join(w.TempDir(), "local"), Net: "unix"}}
 		task := w.start(func(ctx context.Context) error {
-			c, err := transport.Dial(core.On(ctx, w.d), "unix", name)
-			if err == nil {
-				c.Close()
+			c, err := d.Dial(core.On(ctx, w.d), "unix", name)
+			if err != nil {
+				l.Close() // nobody comes
+				return err
 			}
-			return err
+			return c.Close()
 		})
 		for range fill + 1 {
 			w.accepted(l)
