@@ -72,17 +72,9 @@ func (s *FutureStream[T]) Write(ctx context.Context, v T) error {
 		return park.Failed(err)
 	}
 	s.mu.Lock()
-	switch {
-	case s.end != nil:
+	if ok, err := s.tryWrite(v); ok {
 		s.mu.Unlock()
-		return ErrEnded
-	case s.readers.Hand(v):
-		s.mu.Unlock()
-		return nil
-	case s.room(): // so nobody waits to write
-		s.items.PushBack(v)
-		s.mu.Unlock()
-		return nil
+		return err
 	}
 	_, err := s.writers.WaitLocked(ctx, &s.mu, v, nil)
 	return err
@@ -101,22 +93,7 @@ func (s *FutureStream[T]) Read(ctx context.Context) (T, error) {
 		return v, park.Failed(err)
 	}
 	s.mu.Lock()
-	if s.items.Len() > 0 {
-		v = s.items.PopFront()
-		if w := s.writers.First(); w != nil {
-			s.items.PushBack(*w)
-			s.writers.Grant()
-		}
-		s.mu.Unlock()
-		return v, nil
-	}
-	if w := s.writers.First(); w != nil { // there is no buffer
-		v = *w
-		s.writers.Grant()
-		s.mu.Unlock()
-		return v, nil
-	}
-	if err := s.end; err != nil {
+	if v, ok, err := s.tryRead(); ok {
 		s.mu.Unlock()
 		return v, err
 	}

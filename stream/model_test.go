@@ -22,14 +22,24 @@ type streamer interface {
 	Len() int
 }
 
+// trier is what only the real one has.
+type trier interface {
+	TryWrite(v int) error
+	TryRead() (int, error)
+}
+
 var errBoom = errors.New("boom")
 
 // law is the law of streams. The size 3 stands for no buffer.
 func law[T streamer](state func(T) string) check.Law[T] {
+	// The end is rare, or there is no life before it.
+	nows := slices.Concat(slices.Repeat([]string{"len"}, 8), []string{"finished", "failed", "complete", "fail"})
+	if _, ok := any(*new(T)).(trier); ok {
+		nows = slices.Concat(slices.Repeat([]string{"trywrite", "tryread"}, 4), nows)
+	}
 	return check.Law[T]{
 		Calls: []string{"write", "read"},
-		Nows: slices.Concat( // the end is rare, or there is no life before it
-			slices.Repeat([]string{"len"}, 8), []string{"finished", "failed", "complete", "fail"}),
+		Nows:  nows,
 		Model: func(size int) check.Model { return &model{buffer: bufferOf(size)} },
 		System: func(s T) check.System {
 			sys := check.System{
@@ -41,6 +51,10 @@ func law[T streamer](state func(T) string) check.Law[T] {
 				},
 				Now: func(op check.Op) string {
 					switch op.Name {
+					case "trywrite":
+						return result(0, any(s).(trier).TryWrite(op.ID))
+					case "tryread":
+						return result(any(s).(trier).TryRead())
 					case "complete":
 						return fmt.Sprint(s.Complete())
 					case "fail":
@@ -135,6 +149,36 @@ func (m *model) Cancel(id int) {
 
 func (m *model) Now(op check.Op) string {
 	switch op.Name {
+	case "trywrite":
+		switch {
+		case m.end != "":
+			return "stream: write after the end"
+		case len(m.readers) == 0 && (len(m.writers) > 0 || m.buffer != 0 && len(m.items) >= m.buffer):
+			return "stream: full"
+		}
+		if len(m.readers) > 0 {
+			m.End(m.readers[0], fmt.Sprint(op.ID))
+			m.readers = m.readers[1:]
+		} else {
+			m.items = append(m.items, op.ID)
+		}
+		return "0"
+	case "tryread":
+		var v int
+		switch {
+		case len(m.items) > 0:
+			v, m.items = m.items[0], m.items[1:]
+		case len(m.writers) > 0:
+			v = m.writers[0]
+			m.End(v, "0")
+			m.writers = m.writers[1:]
+		case m.end != "":
+			return m.end
+		default:
+			return "stream: empty"
+		}
+		m.match()
+		return fmt.Sprint(v)
 	case "len":
 		return fmt.Sprint(len(m.items))
 	case "finished":
