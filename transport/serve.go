@@ -35,8 +35,8 @@ type ServeConfig struct {
 
 // StopError is returned by a server that has stopped, but had to cancel handlers since Grace was over.
 type StopError struct {
-	// Canceled is how many handlers were canceled: connections for [Serve], those that were not idle for
-	// [ServeEvents], messages for [ServePackets].
+	// Canceled is how much was left: handlers for [Serve], connections that nobody had closed for [ServeEvents],
+	// which include idle ones only with EventConfig.Stopping, and messages for [ServePackets].
 	Canceled int
 	// Grace is what they had.
 	Grace time.Duration
