@@ -33,7 +33,10 @@ type Case = park.Case
 // that may have taken something already. With Select nothing is taken but by the one that wins.
 //
 // Select panics in a callback of a dispatcher, if it has to wait, and on a Case that is the zero value or
-// in use.
+// in use. A panic of code that it calls, as of a take function or a ctx, leaves Select when no case is in its
+// queue any more; of several it is the first. A case that has won by then has had its effect, and its
+// done function is called, but nobody learns its number: a permit or a lock stays taken, an item that was
+// got is where the Case has put it.
 func Select(ctx context.Context, cases ...Case) (int, error) {
 	return park.Select(ctx, cases)
 }
@@ -41,9 +44,10 @@ func Select(ctx context.Context, cases ...Case) (int, error) {
 // Case returns the case of a [Select] that does what Wait does: mu is the mutex of the owner, v what
 // the waiter brings, and take says when it may go. If the case wins, done is called with what the waiter
 // carries then and the error of the wait, on the goroutine of the Select and without the mutex;
-// it may be nil. A take function that is asked for a Select must not lock anything, nor let others go in
-// any queue: two that did so for each other's Selects would wait for each other. The owner does it in its own
-// calls, and in done.
+// it may be nil. Every Select begins with v, also after one that was served in part; what was served
+// stays taken if another case wins, or none. A take function that is asked for a Select must not lock
+// anything, nor let others go in any queue: two that did so for each other's Selects would wait for each
+// other. The owner does it in its own calls, and in done.
 func (q *WaitQueue[V]) Case(mu *sync.Mutex, v V, take func(*V) (bool, error), done func(V, error)) Case {
 	return park.NewCase(&q.q, mu, v, take, done)
 }

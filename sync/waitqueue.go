@@ -21,8 +21,9 @@ import (
 // called with the mutex held. It looks at the state and at the waiter's V, and
 // either takes what the waiter wants and answers true, or takes nothing and
 // answers false. With true it may give an error, which becomes the result of the
-// wait. It may serve a waiter in part by changing its V. It must not wait, and it must not
-// use the queue it is called by. The queue asks it
+// wait. It may serve a waiter in part by changing its V. It must not wait or lock anything,
+// and it must not use the queue it is called by: others may be kept busy until it has answered.
+// The queue asks it
 //
 //   - for a newcomer, when nobody waits,
 //   - for the first in the queue, when the owner calls [WaitQueue.Settle] after a

@@ -3,28 +3,10 @@ package park
 import (
 	"context"
 	"runtime"
-	"sync"
 	"sync/atomic"
 
 	"github.com/seed-1e54c410/turnstile/internal/gid"
 )
-
-// Case is one of the things that a Select waits for. It is documented as xsync.Case.
-type Case struct{ entry }
-
-// entry is how a Select waits for one thing. One Select at a time uses it.
-type entry interface {
-	// try takes what the case is about if nobody waits for it and it is there.
-	try() (done bool, err error)
-	// join puts the case into its queue, or takes what has become free meanwhile.
-	join(s *selector, at int) (done bool, err error)
-	// leave takes a case that has not won out of its queue.
-	leave()
-	// result ends a case that was granted.
-	result() error
-	// place returns the queue.
-	place() any
-}
 
 // selector is what the waiters of one Select, one in each queue, have in common: the first one that
 // is granted claims it.
@@ -139,21 +121,15 @@ func Select(ctx context.Context, cases []Case) (int, error) {
 	joined := 0
 	ended := false
 	defer func() {
-		if ended {
-			return
-		}
-		// Code of others has panicked. What was granted meanwhile is lost with the call, as what a
-		// panic takes along behind any grant is.
-		s.giveUp()
-		for _, c := range cases[:joined] {
-			c.leave()
+		if !ended {
+			s.abandon(cases[:joined])
 		}
 	}()
 	for i, c := range cases {
 		done, err := c.join(s, i)
 		if done {
+			leaveAll(cases[:joined], -1)
 			ended = true
-			s.leaveOthers(cases[:joined], -1)
 			return i, err
 		}
 		joined++
@@ -165,24 +141,55 @@ func Select(ctx context.Context, cases []Case) (int, error) {
 		s.reason.Queues = append(s.reason.Queues, c.place())
 	}
 	err := s.wait(ctx)
-	ended = true
 	if err != nil {
-		s.leaveOthers(cases[:joined], -1)
+		leaveAll(cases[:joined], -1)
+		ended = true
 		if s.host != nil {
 			s.host.Failed()
 		}
 		return -1, err
 	}
-	s.leaveOthers(cases[:joined], s.winner)
+	leaveAll(cases[:joined], s.winner)
+	ended = true
 	return s.winner, cases[s.winner].result()
 }
 
-func (s *selector) leaveOthers(cases []Case, but int) {
+func leaveAll(cases []Case, but int) {
 	for i, c := range cases {
 		if i != but {
 			c.leave()
 		}
 	}
+}
+
+// abandon ends a Select that a panic of others' code leaves, or their Goexit: no case may stay in its queue,
+// where others would wait behind it for ever. The number of one that has won is lost with the call, but the
+// owner hears who has what was granted.
+func (s *selector) abandon(cases []Case) {
+	s.giveUp()
+	winner := -1
+	if s.state.Load() == won && s.winner < len(cases) { // else it was granted as a newcomer, and has ended
+		winner = s.winner
+		defer quietly(func() { _ = cases[winner].result() })
+	}
+	leaveEach(cases, winner)
+}
+
+// leaveEach is leaveAll where one that panics keeps none of the rest.
+func leaveEach(cases []Case, but int) {
+	if len(cases) == 0 {
+		return
+	}
+	defer leaveEach(cases[1:], but-1)
+	if but != 0 {
+		quietly(cases[0].leave)
+	}
+}
+
+// quietly keeps a panic of fn from taking the place of the first one, which says what went wrong.
+func quietly(fn func()) {
+	defer func() { _ = recover() }()
+	fn()
 }
 
 // wait waits until a case has won, or ctx ends first.
@@ -229,175 +236,6 @@ func (s *selector) wait(ctx context.Context) error {
 			return err
 		}
 	}
-}
-
-// NewCase returns the case of a waiter in q that brings v. Where it wins, ended gets what it takes away, and
-// how it ended; it may be nil.
-func NewCase[V any](q *Queue[V], mu *sync.Mutex, v V, take func(*V) (bool, error), ended func(V, error)) Case {
-	return Case{&queueCase[V]{queue: q, mu: mu, v: v, take: take, ended: ended}}
-}
-
-// queueCase is a case that waits in a [Queue].
-type queueCase[V any] struct {
-	queue *Queue[V]
-	mu    *sync.Mutex // of the owner
-	v     V
-	take  func(*V) (bool, error)
-	ended func(v V, err error)
-	after func() // see Settling
-	open  bool   // see Open
-
-	gate gate
-	node *node[V] // not nil while a Select uses the case; guarded by mu
-}
-
-// Settling returns c, of which settle is what lets others go who may, on both sides of what c is about,
-// with the mutex of the owner held. It is called when c was granted as a newcomer, and when it has left the
-// queue, instead of a take function that does so itself: that would decide over others while it is asked
-// for one Select, and two such calls could wait for each other. A panic of settle has unlocked the mutex.
-func Settling(c Case, settle func()) Case {
-	c.entry.(interface{ settling(func()) }).settling(settle)
-	return c
-}
-
-func (c *queueCase[V]) settling(settle func()) { c.after = settle }
-
-// Open returns c, whose take function is asked for a newcomer also while others wait: what c is about is not
-// taken from anybody, and each waiter waits for another state of it.
-func Open(c Case) Case {
-	c.entry.(interface{ opened() }).opened()
-	return c
-}
-
-func (c *queueCase[V]) opened() { c.open = true }
-
-func (c *queueCase[V]) place() any { return c.queue }
-
-func (c *queueCase[V]) try() (bool, error) {
-	q := c.queue
-	c.mu.Lock()
-	q.clean()
-	if q.head != nil && !c.open {
-		c.mu.Unlock()
-		return false, nil
-	}
-	v := c.v
-	done, err := ask(c.mu, c.take, &v)
-	if !done {
-		c.v = v // it may have been served in part
-		c.mu.Unlock()
-		return false, nil
-	}
-	return c.served(v, err)
-}
-
-// served ends a case that was granted as a newcomer. The mutex is held at the call and free at the return.
-func (c *queueCase[V]) served(v V, err error) (bool, error) {
-	if c.after != nil {
-		c.after()
-	}
-	c.mu.Unlock()
-	if c.ended != nil {
-		c.ended(v, err)
-	}
-	return true, err
-}
-
-// checkFree unlocks the mutex and panics if another Select uses the case, or this one does already.
-func (c *queueCase[V]) checkFree() {
-	if c.node != nil {
-		c.mu.Unlock()
-		panic("xsync: Case in two Selects, or twice in one")
-	}
-}
-
-func (c *queueCase[V]) join(s *selector, at int) (bool, error) {
-	q := c.queue
-	c.mu.Lock()
-	c.checkFree()
-	q.clean()
-	if q.head == nil || c.open {
-		if s.claim() != isMine { // something else was granted
-			c.mu.Unlock()
-			return false, nil
-		}
-		v := c.v
-		done, err := askFor(s, c.mu, c.take, &v)
-		if done {
-			s.win(at)
-			return c.served(v, err)
-		}
-		s.unclaim()
-		c.v = v // it may have been served in part
-	}
-	n := q.get()
-	n.v = c.v
-	c.gate = gate{sel: s, at: at}
-	n.gate, n.host, n.note, c.node = &c.gate, s.host, waiting(), n
-	q.push(n)
-	c.mu.Unlock()
-	return false, nil
-}
-
-// askFor is ask while s is claimed.
-func askFor[V any](s *selector, mu *sync.Mutex, take func(*V) (bool, error), v *V) (bool, error) {
-	returned := false
-	defer func() {
-		if !returned {
-			s.unclaim()
-		}
-	}()
-	var done bool
-	var err error
-	if mu != nil {
-		done, err = ask(mu, take, v)
-	} else {
-		done, err = take(v)
-	}
-	returned = true
-	return done, err
-}
-
-func (c *queueCase[V]) leave() {
-	q := c.queue
-	c.mu.Lock()
-	n := c.node
-	if n == nil {
-		c.mu.Unlock()
-		return
-	}
-	c.node = nil
-	// Whoever has taken it out already as one that has won something else may have left those behind it
-	// where they were.
-	first := n.done || q.head == n
-	if !n.done {
-		q.unlink(n)
-	}
-	c.v = n.v
-	n.gate = nil
-	q.put(n)
-	switch {
-	case !first:
-	case c.after != nil:
-		c.after()
-	case c.take != nil:
-		q.settle(c.mu, c.take)
-	}
-	c.mu.Unlock()
-}
-
-func (c *queueCase[V]) result() error {
-	c.mu.Lock()
-	n := c.node
-	c.node = nil
-	v, err := n.v, n.err
-	n.gate = nil
-	c.queue.put(n)
-	c.mu.Unlock()
-	if c.ended != nil {
-		c.ended(v, err)
-	}
-	return err
 }
 
 // sel returns the selector of a waiter that is one of several.
