@@ -22,8 +22,10 @@ func (l *seamLoop) Ready(r seam.Runnable) {
 		l.soon = append(l.soon, r) // as ReadyHere: a task or a callback that wakes another task
 		return
 	}
-	l.d().fromOutside()
 	l.mu.Lock()
+	// Under the mutex: to tell takes its time, and r counts as queued already. The loop must not come to its end
+	// meanwhile, and find nothing.
+	l.d().fromOutside()
 	if l.state != closed {
 		l.d().push(r)
 	}

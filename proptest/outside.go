@@ -39,11 +39,17 @@ func (o *outside) note() {
 		}
 	}
 	o.mu.Lock()
-	defer o.mu.Unlock()
 	if o.site == nil {
 		o.site = s
 	}
+	o.mu.Unlock()
+	if noted != nil {
+		noted()
+	}
 }
+
+// noted is for tests: it is called when a call from outside has been noted, before it has its effect.
+var noted func()
 
 // take returns where such a call came from, nil if there was none.
 func (o *outside) take() *site {

@@ -2,6 +2,7 @@ package proptest_test
 
 import (
 	"context"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"github.com/seed-1e54c410/turnstile/dispatch"
 	"github.com/seed-1e54c410/turnstile/event"
 	"github.com/seed-1e54c410/turnstile/internal/check"
+	"github.com/seed-1e54c410/turnstile/internal/park"
 	"github.com/seed-1e54c410/turnstile/lock"
 	"github.com/seed-1e54c410/turnstile/proptest"
 )
@@ -126,20 +128,7 @@ func TestGoroutines(t *testing.T) {
 		},
 		"of another dispatcher": {
 			[]string{"has taken part, with a task of another dispatcher: start it as a task"},
-			func(p *proptest.P) {
-				d, err := dispatch.New(dispatch.Config{})
-				if err != nil {
-					p.Fatalf("%v", err)
-				}
-				ctx, stop := context.WithCancel(context.Background())
-				ended := make(chan struct{})
-				go func() {
-					defer close(ended)
-					_ = core.RunOn(ctx, d, func(ctx context.Context) error { return core.Sleep(ctx, time.Hour) })
-				}()
-				p.Cleanup(func() { stop(); <-ended; _ = d.Close() })
-				p.Go("w", func(ctx context.Context) error { return core.Start(core.On(ctx, d), core.Yield).Wait(ctx) })
-			},
+			onAnotherDispatcher,
 		},
 		"of time.AfterFunc that cancels": {
 			[]string{"something that is not simulated has taken part"},
@@ -323,4 +312,35 @@ func TestStandardCancel(t *testing.T) {
 			}, proptest.Deviations(0))
 		})
 	}
+}
+
+// A wake that comes from outside while its case ends reaches its task even so, which else would stay suspended for
+// ever.
+func TestGoroutinesLateWake(t *testing.T) {
+	defer proptest.SetNoted(func() {
+		for range 100_000 {
+			runtime.Gosched()
+		}
+	})()
+	before := park.Entries()
+	wantFound(t, "has taken part, with a task of another dispatcher", onAnotherDispatcher)
+	if n := park.Entries(); n != before {
+		t.Errorf("%d coroutines and loops, before there were %d", n, before)
+	}
+}
+
+// onAnotherDispatcher is a property whose task waits for one of a dispatcher that is not simulated.
+func onAnotherDispatcher(p *proptest.P) {
+	d, err := dispatch.New(dispatch.Config{})
+	if err != nil {
+		p.Fatalf("%v", err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = core.RunOn(ctx, d, func(ctx context.Context) error { return core.Sleep(ctx, time.Hour) })
+	}()
+	p.Cleanup(func() { stop(); <-ended; _ = d.Close() })
+	p.Go("w", func(ctx context.Context) error { return core.Start(core.On(ctx, d), core.Yield).Wait(ctx) })
 }
