@@ -18,12 +18,16 @@ import (
 // by a Fire returns nil even if the event has been cleared or its context has
 // ended since.
 //
+// Goroutines that wait for it with contexts that can end share a channel. So, in tests with
+// testing/synctest, all who wait at a time must be of one bubble.
+//
 // Memory ordering: a Fire happens before the return of every Wait that it lets go, and of
 // every Wait or IsSet that finds the event set by it.
 type AsyncEvent struct {
 	set   atomic.Bool // written under mu
 	mu    sync.Mutex
 	queue xsync.WaitQueue[struct{}]
+	crowd crowd
 }
 
 // Wait waits until the event is set, and does not wait if it is. If ctx ends
@@ -35,8 +39,23 @@ func (e *AsyncEvent) Wait(ctx context.Context) error {
 	if e.set.Load() {
 		return nil
 	}
+	if _, ours := ctx.(park.Carrier); !ours { // else it is a task's, most likely
+		if done := outside(ctx); done != nil {
+			return e.waitOutside(ctx, done)
+		}
+	}
 	_, err := e.queue.Wait(ctx, &e.mu, struct{}{}, e.take)
 	return err
+}
+
+// waitOutside is the wait of a goroutine.
+func (e *AsyncEvent) waitOutside(ctx context.Context, done <-chan struct{}) error {
+	e.mu.Lock()
+	if e.set.Load() {
+		e.mu.Unlock()
+		return nil
+	}
+	return e.crowd.wait(ctx, done, &e.mu)
 }
 
 func (e *AsyncEvent) take(*struct{}) (bool, error) { return e.set.Load(), nil }
@@ -50,6 +69,7 @@ func (e *AsyncEvent) Fire() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.set.Store(true)
+	e.crowd.open()
 	e.queue.GrantN(-1)
 }
 
@@ -74,5 +94,5 @@ type Stats struct {
 func (e *AsyncEvent) Stats() Stats {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return Stats{Set: e.set.Load(), Waiting: e.queue.Len(), Who: e.queue.Who()}
+	return Stats{Set: e.set.Load(), Waiting: e.queue.Len() + e.crowd.n, Who: e.queue.Who()}
 }

@@ -187,3 +187,22 @@ func TestNoAllocations(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+// An event that nobody waits for any more belongs to no bubble: the next ones to wait may be in another.
+func TestEventInOneBubbleAfterTheOther(t *testing.T) {
+	var e event.AsyncEvent
+	for range 2 {
+		synctest.Test(t, func(t *testing.T) {
+			var c calls
+			gone, cancel := context.WithCancel(t.Context())
+			for _, name := range []string{"a", "b"} {
+				c.start(name, func() string { return text(e.Wait(gone)) })
+			}
+			c.want(t)
+			same(t, "Stats()", e.Stats(), event.Stats{Waiting: 2})
+			cancel()
+			c.want(t, "a context canceled", "b context canceled")
+			same(t, "Stats()", e.Stats(), event.Stats{})
+		})
+	}
+}
