@@ -49,7 +49,7 @@ var mutants = []struct {
 			}, s.TryAcquire}
 		})
 	}},
-	{"a try of one permit", `mutual exclusion|release of more permits than are held`, func(t proptest.TB) {
+	{"a try of one permit", `mutual exclusion|release of more permits than are held|overtakes`, func(t proptest.TB) {
 		laws.Semaphore(t, func(size int) laws.Locker {
 			s := xsync.NewSemaphore(size)
 			return single{s, s.Acquire, func() bool { return true }}
@@ -89,7 +89,7 @@ var mutants = []struct {
 	{"a try that is refused", `work conservation: a try of w\d failed`, locks(func(l *lockOf, _ *lock.AsyncLock) {
 		l.try = func() bool { return false }
 	})},
-	{"a try that overtakes", `a try call overtakes: strict order of arrival`, func(t proptest.TB) {
+	{"a try that overtakes", `strict order of arrival`, func(t proptest.TB) {
 		laws.Semaphore(t, func(size int) laws.Locker { return &overtaking{free: size} })
 	}},
 	{"a writer that is not alone", `mutual exclusion`, func(t proptest.TB) {
@@ -147,7 +147,12 @@ var mutants = []struct {
 			}
 			return at.Put(ctx, v)
 		}
-		q.tryPut = func(v int) error { return q.put(context.Background(), v) }
+		q.tryPut = func(v int) error {
+			if down {
+				return queue.ErrShutdown
+			}
+			return at.TryPut(v)
+		}
 	})},
 	{"a put after the shutdown", `shutdown: p\d could put after it`, queues(func(q *queueOf, at *queue.AsyncQueue[int]) {
 		down := false
