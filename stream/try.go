@@ -9,8 +9,8 @@ var (
 	ErrEmpty = errors.New("stream: empty")
 )
 
-// TryWrite appends v if Write need not wait, as callbacks of a dispatcher have to. Else it returns [ErrFull], or
-// [ErrEnded] if the stream has ended, and v is not in the stream.
+// TryWrite is Write for those who must not wait, such as the callbacks of a dispatcher. Where Write would wait it
+// returns [ErrFull], and ErrEnded if the stream has ended; v is not in the stream then.
 func (s *FutureStream[T]) TryWrite(v T) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -34,7 +34,7 @@ func (s *FutureStream[T]) tryWrite(v T) (bool, error) {
 	return false, nil
 }
 
-// TryRead takes a value if Read need not wait, as callbacks of a dispatcher have to. Else it returns [ErrEmpty]. At
+// TryRead is Read for those who must not wait. Where Read would wait it returns [ErrEmpty], and has taken nothing; at
 // the end it returns what Read does.
 func (s *FutureStream[T]) TryRead() (T, error) {
 	s.mu.Lock()

@@ -8,7 +8,7 @@ import "sync"
 // Most tasks are suspended here, so it keeps little on the stack: where tasks need more than half of the smallest
 // one on average, the runtime begins all stacks with twice the size.
 func (q *Queue[V]) WaitOwn(host Host, mu *sync.Mutex, v *V, take func(*V) (bool, error), asked bool) error {
-	n := q.enter(host, mu, v)
+	n := q.enter(host, mu, v, false)
 	if host.Simulated() {
 		return q.simulated(mu, n, v, take, asked)
 	}
@@ -52,13 +52,17 @@ func (q *Queue[V]) WaitHere(mu *sync.Mutex, v *V, take func(*V) (bool, error)) (
 	return err
 }
 
-// enter queues the host and unlocks the mutex.
+// enter queues the host, before all others if first is set, and unlocks the mutex.
 //
 //go:noinline
-func (q *Queue[V]) enter(host Host, mu *sync.Mutex, v *V) *node[V] {
+func (q *Queue[V]) enter(host Host, mu *sync.Mutex, v *V, first bool) *node[V] {
 	n := q.get()
 	n.v, n.host, n.note = *v, host, waiting()
-	q.push(n)
+	if first {
+		q.pushFront(n)
+	} else {
+		q.push(n)
+	}
 	mu.Unlock()
 	return n
 }

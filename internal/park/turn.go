@@ -3,12 +3,13 @@ package park
 import "sync"
 
 // WaitTurn is WaitOwn for an owner that lets a waiter do for itself what it has waited for, by Nudge, where that
-// needs more of the stack than is left behind the wait. With turn set the caller was nudged as the
-// first in the queue, and is no longer in it: it holds the mutex, looks whether it may go, and then calls Settle and unlocks;
-// or it waits again, with first set, which puts it back to the front. Otherwise the wait is over, as that of WaitOwn
-// is.
+// needs more of the stack than is left behind the wait.
+//
+// With turn set the caller was nudged as the first in the queue, and is no longer in it: it holds the mutex, looks
+// whether it may go, and then calls Settle and unlocks; or it waits again, with first set, which puts it back to the
+// front. In between it must not unlock, nor nudge the queue. Otherwise the wait is over, as that of WaitOwn is.
 func (q *Queue[V]) WaitTurn(host Host, mu *sync.Mutex, v *V, take func(*V) (bool, error), first bool) (turn bool, err error) {
-	n := q.line(host, mu, v, first)
+	n := q.enter(host, mu, v, first)
 	if host.Simulated() {
 		return false, q.simulated(mu, n, v, take, false)
 	}
@@ -23,21 +24,6 @@ func (q *Queue[V]) WaitTurn(host Host, mu *sync.Mutex, v *V, take func(*V) (bool
 			return turn, err
 		}
 	}
-}
-
-// line is enter for WaitTurn.
-//
-//go:noinline
-func (q *Queue[V]) line(host Host, mu *sync.Mutex, v *V, first bool) *node[V] {
-	n := q.get()
-	n.v, n.host, n.note = *v, host, waiting()
-	if first {
-		q.pushFront(n)
-	} else {
-		q.push(n)
-	}
-	mu.Unlock()
-	return n
 }
 
 // rise ends the wait of n if it was granted or failed, or if it is its turn; then the mutex is held at the
