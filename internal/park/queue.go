@@ -424,7 +424,6 @@ func (q *Queue[V]) pushFront(n *node[V]) {
 		q.tail = n
 	} else {
 		q.head.prev = n
-		q.head.look = false // which is for the first one
 	}
 	q.head = n
 	q.n++
