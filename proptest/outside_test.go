@@ -103,7 +103,7 @@ func TestGoroutines(t *testing.T) {
 			[]string{"has taken part, with core.Future.Complete at outside_test.go:"},
 			does(func(ctx context.Context, _ *proptest.P) error {
 				f := core.NewFuture[int]()
-				time.AfterFunc(5*time.Millisecond, func() { go f.Complete(1) })
+				afterwards(ctx, func() { time.AfterFunc(5*time.Millisecond, func() { go f.Complete(1) }) })
 				_, err := f.Await(ctx)
 				return err
 			}),
@@ -122,7 +122,7 @@ func TestGoroutines(t *testing.T) {
 			[]string{"has taken part, with event.AsyncEvent.Fire: "},
 			does(func(ctx context.Context, _ *proptest.P) error {
 				var e event.AsyncEvent
-				time.AfterFunc(5*time.Millisecond, e.Fire)
+				afterwards(ctx, func() { time.AfterFunc(5*time.Millisecond, e.Fire) })
 				return e.Wait(ctx)
 			}),
 		},
@@ -134,7 +134,7 @@ func TestGoroutines(t *testing.T) {
 			[]string{"something that is not simulated has taken part"},
 			does(func(ctx context.Context, _ *proptest.P) error {
 				other, cancel := context.WithCancel(ctx)
-				time.AfterFunc(5*time.Millisecond, cancel)
+				afterwards(ctx, func() { time.AfterFunc(5*time.Millisecond, cancel) })
 				_ = new(event.AsyncEvent).Wait(other)
 				return nil
 			}),
@@ -342,5 +342,13 @@ func onAnotherDispatcher(p *proptest.P) {
 		_ = core.RunOn(ctx, d, func(ctx context.Context) error { return core.Sleep(ctx, time.Hour) })
 	}()
 	p.Cleanup(func() { stop(); <-ended; _ = d.Close() })
-	p.Go("w", func(ctx context.Context) error { return core.Start(core.On(ctx, d), core.Yield).Wait(ctx) })
+	p.Go("w", func(ctx context.Context) error {
+		waits := make(chan struct{})
+		afterwards(ctx, func() { close(waits) })
+		return core.Start(core.On(ctx, d), func(context.Context) error { <-waits; return nil }).Wait(ctx)
+	})
 }
+
+// afterwards calls fn once the calling task waits, and not before, however slow the machine is: a callback runs
+// between the turns of tasks.
+func afterwards(ctx context.Context, fn func()) { core.DispatcherOf(ctx).CallSoon(fn) }
