@@ -5,13 +5,13 @@ package dispatch_test
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"os/signal"
 	"runtime"
 	"syscall"
 	"testing"
 
 	"github.com/seed-1e54c410/turnstile/dispatch"
+	"github.com/seed-1e54c410/turnstile/internal/check"
 )
 
 func addSignal(tb testing.TB, d *dispatch.Dispatcher, sig os.Signal, cb func(os.Signal) bool) *dispatch.Watch {
@@ -195,13 +195,8 @@ func TestSignalDefaultAction(t *testing.T) {
 		_ = syscall.Kill(os.Getpid(), syscall.SIGTERM)
 		select {} // for ever, if it does not kill
 	}
-	self, err := os.Executable()
-	must(t, err)
-	if err := exec.Command(self, "-test.run=^$").Run(); err != nil {
-		t.Skipf("this system does not run the test binary as a child process: %v", err)
-	}
 	for _, how := range []string{"done", "Stop", "Close"} {
-		cmd := exec.Command(self, "-test.run=^TestSignalDefaultAction$", "-test.timeout=20s")
+		cmd := check.Self(t.Context(), "-test.run=^TestSignalDefaultAction$", "-test.timeout=20s")
 		cmd.Env = append(os.Environ(), name+"="+how)
 		out, err := cmd.CombinedOutput()
 		if ws := cmd.ProcessState.Sys().(syscall.WaitStatus); !ws.Signaled() || ws.Signal() != syscall.SIGTERM {

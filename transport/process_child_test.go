@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"os/signal"
 	"strconv"
 	"strings"
@@ -58,7 +57,7 @@ func script() {
 		case "hang":
 			hang()
 		case "leave":
-			c := exec.Command(os.Args[0])
+			c := check.Self(context.Background())
 			c.Env = append(os.Environ(), scriptEnv+"=hang")
 			c.Stdout, c.Stderr = os.Stdout, os.Stderr
 			if err := c.Start(); err != nil {
