@@ -313,8 +313,15 @@ func (q *AsyncQueue[T]) ShutdownNow() []T {
 
 func (q *AsyncQueue[T]) shutdown() {
 	q.down = true
+	q.endWaits()
+}
+
+// endWaits ends the waits of a queue that is shut down.
+func (q *AsyncQueue[T]) endWaits() {
 	q.putters.Fail(-1, ErrShutdown)
-	q.getters.Fail(-1, ErrShutdown) // there are some only if the queue is empty
+	if q.len() == 0 {
+		q.getters.Fail(-1, ErrShutdown)
+	}
 }
 
 // All iterates over the items as Get returns them, until the queue is shut down and

@@ -5,48 +5,106 @@ import (
 	xsync "github.com/seed-1e54c410/turnstile/sync"
 )
 
-// GetCase returns the case of an xsync.Select that gets an item. If it wins without an error, the
-// item is in v. Its error is ErrShutdown, if the queue is shut down and empty.
+// GetCase returns the case of an xsync.Select that gets an item as [AsyncQueue.Get] does. If it
+// wins without an error, the item is in v. Its error is ErrShutdown, if the queue is shut down and
+// empty. A nil v panics.
 func (q *AsyncQueue[T]) GetCase(v *T) xsync.Case {
-	return park.Settling(q.getters.Case(&q.mu, entry[T]{}, q.selectGet, func(e entry[T], err error) {
-		if err == nil {
-			*v = e.v
-		}
-	}), q.match)
+	given(v != nil)
+	return q.getCase(entry[T]{}, func(e entry[T]) { *v = e.v })
 }
 
-// PutCase returns the case of an xsync.Select that puts v. Its error is ErrShutdown, if the queue is
-// shut down.
-func (q *AsyncQueue[T]) PutCase(v T) xsync.Case {
-	return park.Settling(q.putters.Case(&q.mu, entry[T]{v: v}, q.selectPut, nil), q.match)
+// GetLastCase is GetCase for [AsyncQueue.GetLast].
+func (q *AsyncQueue[T]) GetLastCase(v *T) xsync.Case {
+	given(v != nil)
+	return q.getCase(entry[T]{kind: other}, func(e entry[T]) { *v = e.v })
+}
+
+// GetBatchCase is GetCase for [AsyncQueue.GetBatch]: if it wins without an error, the items are in
+// items, in a new slice.
+func (q *AsyncQueue[T]) GetBatchCase(limit int, items *[]T) xsync.Case {
+	given(items != nil)
+	b := &batch[T]{max: max(limit, 0)}
+	return q.getCase(entry[T]{batch: b}, func(entry[T]) { *items, b.items = b.items, nil })
+}
+
+// PutCase returns the case of an xsync.Select that puts v as [AsyncQueue.Put] does. Its error is
+// ErrShutdown, if the queue is shut down.
+func (q *AsyncQueue[T]) PutCase(v T) xsync.Case { return q.putCase(entry[T]{v: v}, nil) }
+
+// PutFirstCase is PutCase for [AsyncQueue.PutFirst].
+func (q *AsyncQueue[T]) PutFirstCase(v T) xsync.Case {
+	return q.putCase(entry[T]{v: v, kind: other}, nil)
+}
+
+// ReserveCase is PutCase for [AsyncQueue.Reserve]: if it wins without an error, slot is a reserved
+// place, which must be used or given back. So the item need not be made before there is room for it.
+// A nil slot panics.
+func (q *AsyncQueue[T]) ReserveCase(slot **Slot[T]) xsync.Case {
+	given(slot != nil)
+	return q.putCase(entry[T]{kind: reserve}, func(_ entry[T], err error) {
+		if err == nil {
+			*slot = &Slot[T]{q: q}
+		}
+	})
 }
 
 // GetCase returns the case of an xsync.Select that gets the first item, see [AsyncQueue.GetCase].
 func (q *AsyncPriorityQueue[T]) GetCase(v *T) xsync.Case { return q.q.GetCase(v) }
 
+// GetBatchCase returns the case of an xsync.Select that gets the first items, see
+// [AsyncQueue.GetBatchCase].
+func (q *AsyncPriorityQueue[T]) GetBatchCase(limit int, items *[]T) xsync.Case {
+	return q.q.GetBatchCase(limit, items)
+}
+
 // PutCase returns the case of an xsync.Select that puts v, see [AsyncQueue.PutCase].
 func (q *AsyncPriorityQueue[T]) PutCase(v T) xsync.Case { return q.made().PutCase(v) }
 
-// selectGet is takeGet for a Select, which asks for newcomers, too.
+// ReserveCase returns the case of an xsync.Select that reserves a place, see
+// [AsyncQueue.ReserveCase].
+func (q *AsyncPriorityQueue[T]) ReserveCase(slot **Slot[T]) xsync.Case {
+	return q.made().ReserveCase(slot)
+}
+
+func given(ok bool) {
+	if !ok {
+		panic("queue: Case with a nil pointer")
+	}
+}
+
+func (q *AsyncQueue[T]) getCase(e entry[T], got func(entry[T])) xsync.Case {
+	return park.Matching(q.getters.Case(&q.mu, e, q.selectGet, func(e entry[T], err error) {
+		if err == nil {
+			got(e)
+		}
+	}), q.selectMatch)
+}
+
+func (q *AsyncQueue[T]) putCase(e entry[T], put func(entry[T], error)) xsync.Case {
+	return park.Matching(q.putters.Case(&q.mu, e, q.selectPut, put), q.selectMatch)
+}
+
+// selectGet is takeGet at the beginning of a Select.
 func (q *AsyncQueue[T]) selectGet(e *entry[T]) (bool, error) {
 	if q.down && q.len() == 0 {
 		return true, ErrShutdown
 	}
-	return q.selected(e, q.takeGet)
+	return q.takeGet(e)
 }
 
-// selectPut is takePut for a Select.
+// selectPut is takePut at the beginning of a Select.
 func (q *AsyncQueue[T]) selectPut(e *entry[T]) (bool, error) {
 	if q.down {
 		return true, ErrShutdown
 	}
-	return q.selected(e, q.takePut)
+	return q.takePut(e)
 }
 
-// selected calls take, whose caller unlocks the mutex after a panic.
-func (q *AsyncQueue[T]) selected(e *entry[T], take func(*entry[T]) (bool, error)) (bool, error) {
-	if q.heap != nil {
-		defer q.heap.keepLocked()()
+// selectMatch is match where a Select has come to wait, for which there may be an item, or room, or the queue is
+// shut down.
+func (q *AsyncQueue[T]) selectMatch() {
+	q.match()
+	if q.down {
+		q.endWaits()
 	}
-	return take(e)
 }

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/seed-1e54c410/turnstile/queue"
+	xsync "github.com/seed-1e54c410/turnstile/sync"
 )
 
 func ExampleAsyncQueue() {
@@ -102,4 +103,21 @@ func ExampleAsyncPriorityQueue() {
 	// rescue
 	// tidy
 	// sweep
+}
+
+// Room in whichever queue has it first; the item is made once there is.
+func ExampleAsyncQueue_ReserveCase() {
+	near, far := queue.New[string](1), queue.New[string](1)
+	_ = near.TryPut("old")
+	var slot *queue.Slot[string]
+	n, err := xsync.Select(context.Background(), near.ReserveCase(&slot), far.ReserveCase(&slot))
+	if err != nil {
+		return
+	}
+	defer slot.Release()
+	fmt.Println(n, slot.Put("new"))
+	fmt.Println(near.Len(), far.Len())
+	// Output:
+	// 1 <nil>
+	// 1 1
 }

@@ -7,15 +7,6 @@ type heap[T any] struct {
 	cmp  func(a, b T) int
 	list []ranked[T] // each one before those at 2i+1 and 2i+2
 	next uint64
-	// kept is set while whoever calls unlocks the mutex after a panic.
-	kept bool
-}
-
-// keepLocked makes a panic of cmp leave the mutex as it is, until it is undone.
-func (h *heap[T]) keepLocked() (undo func()) {
-	was := h.kept
-	h.kept = true
-	return func() { h.kept = was }
 }
 
 type ranked[T any] struct {
@@ -35,7 +26,7 @@ func (h *heap[T]) before(a, b *ranked[T]) bool {
 
 // guard is deferred around comparisons: if one panics, mu is unlocked and nothing has moved.
 func (h *heap[T]) guard(mu *sync.Mutex, compared *bool) {
-	if !*compared && !h.kept {
+	if !*compared {
 		mu.Unlock()
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/seed-1e54c410/turnstile/core"
 	"github.com/seed-1e54c410/turnstile/stream"
+	xsync "github.com/seed-1e54c410/turnstile/sync"
 )
 
 // Up to three values are fetched at the same time, and come out in their order.
@@ -20,6 +21,29 @@ func ExampleMapN() {
 	pages := stream.MapN(stream.From(slices.Values([]int{1, 2, 3, 4})), 3, stream.Ordered, fetch)
 	fmt.Println(stream.ReadAll(context.Background(), pages))
 	// Output: [page 1 page 2 page 3 page 4] <nil>
+}
+
+// A value of one of two streams, and none of the other, unless it takes too long.
+func ExampleFutureStream_ReadCase() {
+	urgent, usual := stream.New[string](0), stream.New[string](0)
+	_ = usual.TryWrite("sweep the floor")
+	_ = urgent.TryWrite("put out the fire")
+	err := core.Run(context.Background(), func(ctx context.Context) error {
+		var job string
+		cases := []xsync.Case{urgent.ReadCase(&job), usual.ReadCase(&job), xsync.After(time.Millisecond)}
+		for {
+			n, err := xsync.Select(ctx, cases...)
+			if err != nil || n == 2 {
+				return err
+			}
+			fmt.Println(job)
+		}
+	})
+	fmt.Println(err)
+	// Output:
+	// put out the fire
+	// sweep the floor
+	// <nil>
 }
 
 // Who needs the fewest turns is first.

@@ -126,9 +126,27 @@ func (s *FutureStream[T]) finish(end error, failed bool) bool {
 		return false
 	}
 	s.end, s.failed = end, failed
-	s.writers.Fail(-1, ErrEnded)
-	s.readers.Fail(-1, end) // there are some only if nothing is buffered
+	s.endWaits()
 	return true
+}
+
+// endWaits ends the waits of a stream that has ended. The mutex is held.
+func (s *FutureStream[T]) endWaits() {
+	s.writers.Fail(-1, ErrEnded)
+	if s.items.Len() == 0 {
+		s.readers.Fail(-1, s.end)
+	}
+}
+
+// fill lets writers go for as long as there is room. The mutex is held.
+func (s *FutureStream[T]) fill() {
+	for s.room() {
+		w, ok := s.writers.Take()
+		if !ok {
+			return
+		}
+		s.items.PushBack(w)
+	}
 }
 
 // Finished reports whether the stream has ended and all its values have been read, so that
@@ -194,10 +212,7 @@ func (s *FutureStream[T]) take(all []T) []T {
 	for range min(n, 4096) {
 		all = append(all, s.items.PopFront())
 	}
-	for w := s.writers.First(); w != nil && s.room(); w = s.writers.First() {
-		s.items.PushBack(*w)
-		s.writers.Grant()
-	}
+	s.fill()
 	return all
 }
 

@@ -50,15 +50,12 @@ func (s *FutureStream[T]) TryRead() (T, error) {
 func (s *FutureStream[T]) tryRead() (v T, ok bool, err error) {
 	if s.items.Len() > 0 {
 		v = s.items.PopFront()
-		if w := s.writers.First(); w != nil {
-			s.items.PushBack(*w)
-			s.writers.Grant()
+		if w, ok := s.writers.Take(); ok {
+			s.items.PushBack(w)
 		}
 		return v, true, nil
 	}
-	if w := s.writers.First(); w != nil { // there is no buffer
-		v = *w
-		s.writers.Grant()
+	if v, ok = s.writers.Take(); ok { // there is no buffer
 		return v, true, nil
 	}
 	return v, s.end != nil, s.end

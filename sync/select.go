@@ -32,6 +32,8 @@ type Case = park.Case
 // A select over futures of calls is not the same: to cancel the one that lost is to cancel a call
 // that may have taken something already. With Select nothing is taken but by the one that wins.
 //
+// [Barrier], [Cond] and [Once] have no case: to arrive, to unlock or to begin the call is an effect before the wait.
+//
 // Select panics in a callback of a dispatcher, if it has to wait, and on a Case that is the zero value or
 // in use. A panic of code that it calls, as of a take function or a ctx, leaves Select when no case is in its
 // queue any more; of several it is the first. A case that has won by then has had its effect, and its

@@ -53,7 +53,7 @@ func TestSelectPanicOfThoseThatLeave(t *testing.T) {
 					var wins, first, second, last permits
 					var armed atomic.Bool
 					told := 0
-					settling := park.Settling(second.one(), func() {
+					settling := park.Matching(second.one(), func() {
 						if armed.Load() {
 							second.mu.Unlock()
 							panic("second")

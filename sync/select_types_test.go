@@ -13,6 +13,7 @@ import (
 	"github.com/seed-1e54c410/turnstile/lock"
 	"github.com/seed-1e54c410/turnstile/proptest"
 	"github.com/seed-1e54c410/turnstile/queue"
+	"github.com/seed-1e54c410/turnstile/stream"
 	xsync "github.com/seed-1e54c410/turnstile/sync"
 )
 
@@ -29,6 +30,9 @@ func TestSelectTypes(t *testing.T) {
 	reader := log.Subscribe()
 	q := queue.New[int](1)
 	prio := queue.NewPriority(1, func(a, b int) int { return a - b })
+	var slot *queue.Slot[int]
+	bucket := xsync.NewTokenBucket(3, 0, xsync.Continuous)
+	s1 := stream.New[int](1)
 	var f *core.Future[int]
 	var task *core.Task
 	var got int
@@ -84,6 +88,48 @@ func TestSelectTypes(t *testing.T) {
 		"AsyncQueue put": {
 			func() { _ = q.TryPut(2) }, func() xsync.Case { return q.PutCase(3) }, func() { _, _ = q.TryGet() },
 			func() bool { v, err := q.TryGet(); return v == 3 && err == nil },
+		},
+		"AsyncQueue get last": {
+			func() {}, func() xsync.Case { return q.GetLastCase(&got) }, func() { _ = q.TryPut(11) },
+			func() bool { return got == 11 && q.Empty() },
+		},
+		"AsyncQueue get batch": {
+			func() { read = nil }, func() xsync.Case { return q.GetBatchCase(0, &read) }, func() { _ = q.TryPut(12) },
+			func() bool { return len(read) == 1 && read[0] == 12 && q.Empty() },
+		},
+		"AsyncQueue put first": {
+			func() { _ = q.TryPut(13) }, func() xsync.Case { return q.PutFirstCase(14) }, func() { _, _ = q.TryGet() },
+			func() bool { v, err := q.TryGet(); return v == 14 && err == nil },
+		},
+		"AsyncQueue reserve": {
+			func() { _ = q.TryPut(15) }, func() xsync.Case { return q.ReserveCase(&slot) }, func() { _, _ = q.TryGet() },
+			func() bool {
+				ok := q.Full() && q.Empty() && slot.Put(16) == nil
+				v, err := q.TryGet()
+				return ok && v == 16 && err == nil
+			},
+		},
+		"AsyncPriorityQueue get batch": {
+			func() { read = nil }, func() xsync.Case { return prio.GetBatchCase(2, &read) }, func() { _ = prio.TryPut(17) },
+			func() bool { return len(read) == 1 && read[0] == 17 && prio.Empty() },
+		},
+		"AsyncPriorityQueue reserve": {
+			func() { _ = prio.TryPut(18) }, func() xsync.Case { return prio.ReserveCase(&slot) }, func() { _, _ = prio.TryGet() },
+			func() bool { ok := prio.Full() && prio.Empty(); slot.Release(); return ok && !prio.Full() },
+		},
+		"TokenBucket": {
+			func() { _ = bucket.Consume(context.Background(), 3) },
+			func() xsync.Case { return bucket.ConsumeCase(2) },
+			func() { bucket.Replenish(2) },
+			func() bool { ok := bucket.Available() == 0; bucket.Replenish(3); return ok },
+		},
+		"FutureStream read": {
+			func() {}, func() xsync.Case { return s1.ReadCase(&got) }, func() { _ = s1.TryWrite(19) },
+			func() bool { return got == 19 && s1.Len() == 0 },
+		},
+		"FutureStream write": {
+			func() { _ = s1.TryWrite(20) }, func() xsync.Case { return s1.WriteCase(21) }, func() { _, _ = s1.TryRead() },
+			func() bool { v, err := s1.TryRead(); return v == 21 && err == nil },
 		},
 		"AsyncPriorityQueue get": {
 			func() {}, func() xsync.Case { return prio.GetCase(&got) }, func() { _ = prio.TryPut(4) },

@@ -24,8 +24,8 @@ const (
 // Clock is where a [TokenBucket] has its time from. T is its kind of timer: a
 // *dispatch.Dispatcher is a Clock[*dispatch.Timer], which a simulation turns by hand.
 //
-// Both methods must be safe for concurrent use. AfterFunc, and Stop of its timer, are called while the
-// bucket is locked: they must not wait for fn, which locks it, too.
+// Both methods must be safe for concurrent use. They, and Stop of the timer, are called while the
+// bucket is locked: they must not use it, nor wait for fn, which locks it, too.
 type Clock[T interface{ Stop() bool }] interface {
 	// Now returns the time. One that goes back is ignored until it is back where it was.
 	Now() time.Time
@@ -165,15 +165,44 @@ func (b *TokenBucket) wait(ctx context.Context, n int64) error {
 	return err
 }
 
+// ConsumeCase returns the case of a [Select] that takes n tokens as [TokenBucket.Consume] does. A negative n panics.
+func (b *TokenBucket) ConsumeCase(n int) Case {
+	b.check(n)
+	if n == 0 {
+		return After(0) // takes nothing and does not wait
+	}
+	return park.Matching(b.queue.Case(&b.mu, int64(n), b.selectTake, nil), b.selectSettle)
+}
+
+// selectTake is tryLocked at the beginning of a Select. A panic of the clock unlocks the mutex.
+func (b *TokenBucket) selectTake(n *int64) (ok bool, err error) {
+	returned := false
+	defer b.guard(&returned)
+	ok = b.tryLocked(b.now(), *n)
+	returned = true
+	return ok, nil
+}
+
+// selectSettle is settle for a Select that has come to wait, or has left. A panic of the clock unlocks the mutex.
+func (b *TokenBucket) selectSettle() {
+	returned := false
+	defer b.guard(&returned)
+	b.settle(b.now())
+	returned = true
+}
+
+// guard is deferred around calls of the clock: if one panics, the mutex is unlocked.
+func (b *TokenBucket) guard(returned *bool) {
+	if !*returned {
+		b.mu.Unlock()
+	}
+}
+
 // begin is tryLocked, and sets the alarm for a caller that will be the first to wait. It unlocks
 // the mutex if the clock panics.
 func (b *TokenBucket) begin(now, n int64) (ok bool) {
 	returned := false
-	defer func() {
-		if !returned {
-			b.mu.Unlock()
-		}
-	}()
+	defer b.guard(&returned)
 	ok = b.tryLocked(now, n)
 	if !ok && b.queue.Len() == 0 {
 		b.arm(now, n)

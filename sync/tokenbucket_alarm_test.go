@@ -46,6 +46,29 @@ func TestTokenBucketDisarms(t *testing.T) {
 		b.Replenish(1)
 		c.want(t, "1 <nil>")
 		want(t, d.Pending(), 0)
+		// So it is with a Select, whatever ends it.
+		other := permits{}
+		for _, end := range []func(){
+			func() { b.Replenish(1) }, func() { other.add(1) }, func() { cancel() },
+			func() {
+				time.Sleep(time.Hour)
+				_, err := d.Poll(0)
+				wantErr(t, "Poll", err, nil)
+			},
+		} {
+			var ctx context.Context
+			ctx, cancel = context.WithCancel(t.Context())
+			c.start(1, func() error {
+				_, err := xsync.Select(ctx, other.one(), b.ConsumeCase(1))
+				return err
+			})
+			want(t, d.Pending(), 1)
+			end()
+			synctest.Wait()
+			want(t, b.Stats().Waiting, 0)
+			want(t, d.Pending(), 0)
+			cancel()
+		}
 		// A wait that is refused arms nothing, either.
 		d.CallSoon(func() {
 			mustPanic(t, "core: wait inside a dispatcher callback", func() { _ = b.Consume(t.Context(), 1) })

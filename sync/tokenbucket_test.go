@@ -19,7 +19,7 @@ import (
 )
 
 // buckets is the law of a TokenBucket of capacity 1 + size that is filled by hand.
-func buckets() check.Law[*xsync.TokenBucket] {
+func buckets(consume func(ctx context.Context, b *xsync.TokenBucket, n int) error) check.Law[*xsync.TokenBucket] {
 	return check.Law[*xsync.TokenBucket]{
 		Calls:  []string{"consume"},
 		Nows:   []string{"replenish", "replenish", "try", "available"},
@@ -27,7 +27,7 @@ func buckets() check.Law[*xsync.TokenBucket] {
 		Model:  func(size int) check.Model { return &bucketModel{capacity: 1 + size, level: 1 + size} },
 		System: func(b *xsync.TokenBucket) check.System {
 			return check.System{
-				Call: func(ctx context.Context, op check.Op) string { return text(b.Consume(ctx, op.Arg)) },
+				Call: func(ctx context.Context, op check.Op) string { return text(consume(ctx, b, op.Arg)) },
 				Now: func(op check.Op) string {
 					switch op.Name {
 					case "replenish":
@@ -112,7 +112,16 @@ func (m *bucketModel) Unblock() check.Op     { return check.Op{Name: "replenish"
 func (m *bucketModel) State() string         { return fmt.Sprintf("%+v", m.stats()) }
 
 func TestTokenBucketModel(t *testing.T) {
-	everywhere(t, buckets(), func(size int) *xsync.TokenBucket { return xsync.NewTokenBucket(1+size, 0, xsync.Continuous) })
+	for name, consume := range map[string]func(ctx context.Context, b *xsync.TokenBucket, n int) error{
+		"Consume": func(ctx context.Context, b *xsync.TokenBucket, n int) error { return b.Consume(ctx, n) },
+		"Select":  func(ctx context.Context, b *xsync.TokenBucket, n int) error { return only(ctx, b.ConsumeCase(n)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			everywhere(t, buckets(consume), func(size int) *xsync.TokenBucket {
+				return xsync.NewTokenBucket(1+size, 0, xsync.Continuous)
+			})
+		})
+	}
 }
 
 // timed is a bucket whose time goes by in jumps, from one nanosecond to the next in which
@@ -203,11 +212,15 @@ func TestTokenBucketTimes(t *testing.T) {
 				}
 			}
 			callers := 0
-			consume := func(n int) {
+			consume := func(n int, selects bool) {
 				i := callers
 				callers++
 				go func() {
-					if err := b.Consume(context.Background(), n); err == nil {
+					wait := func() error { return b.Consume(context.Background(), n) }
+					if selects {
+						wait = func() error { return only(context.Background(), b.ConsumeCase(n)) }
+					}
+					if wait() == nil {
 						ended <- [2]int{i, int(time.Since(start))}
 					}
 				}()
@@ -225,7 +238,7 @@ func TestTokenBucketTimes(t *testing.T) {
 					}
 				case 1, 2:
 					if s.n > 0 {
-						consume(s.n)
+						consume(s.n, s.kind == 2)
 					}
 				case 3:
 					b.Replenish(s.n)
@@ -337,27 +350,6 @@ func (a *ahead) Now() time.Time { return time.Now() }
 func (a *ahead) AfterFunc(d time.Duration, fn func()) *time.Timer {
 	a.alarms++
 	return time.AfterFunc((d+1)/2, fn)
-}
-
-// broken is a clock that panics when it is needed.
-type broken struct{ manual }
-
-func (*broken) AfterFunc(time.Duration, func()) *time.Timer { panic("boom") }
-
-func TestTokenBucketPanicOfClock(t *testing.T) {
-	b := xsync.NewTokenBucketOn(&broken{}, 1, time.Second, xsync.Continuous)
-	mustPanic(t, "boom", func() { _ = b.Consume(t.Context(), 2) })
-	want(t, b.Stats(), xsync.TokenBucketStats{Capacity: 1, Available: 1})
-	var zero xsync.TokenBucket
-	for _, call := range []func(){
-		func() { zero.TryConsume(0) },
-		func() { _ = zero.Consume(t.Context(), 1) },
-		func() { zero.Replenish(1) },
-		func() { zero.Available() },
-		func() { zero.Stats() },
-	} {
-		mustPanic(t, "xsync: TokenBucket not made by NewTokenBucket", call)
-	}
 }
 
 // A large wait is served over several fill times, and keeps the small one behind it waiting.

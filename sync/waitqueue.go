@@ -85,6 +85,15 @@ func (q *WaitQueue[V]) Grant() bool { return q.q.Grant() }
 // mutex is held.
 func (q *WaitQueue[V]) Hand(v V) bool { return q.q.Hand(v) }
 
+// Take lets the first waiter go, and returns what it carries and whether there was one. The
+// mutex is held.
+func (q *WaitQueue[V]) Take() (v V, ok bool) { return q.q.Take() }
+
+// Pair lets the first waiters of two queues of one owner go together, that of to with what that of from
+// carries, until one of the queues is empty: a rendezvous. It returns the number of pairs. Two waiters of one
+// [Select] are no pair. The mutex is held.
+func Pair[V any](from, to *WaitQueue[V]) int { return park.Pair(&from.q, &to.q) }
+
 // GrantN lets the first n waiters go, all of them for n < 0, and returns their
 // number. The mutex is held.
 func (q *WaitQueue[V]) GrantN(n int) int { return q.q.GrantN(n) }
@@ -95,7 +104,7 @@ func (q *WaitQueue[V]) Fail(n int, err error) int { return q.q.Fail(n, err) }
 
 // First returns what the first waiter carries, nil if nobody waits. The pointer
 // is good while the mutex is held. A waiter of a [Select] may win something else before the
-// next call, so that Grant lets another one go: where there are Cases, use Settle.
+// next call, so that Grant lets another one go: where there are Cases, use Take or Settle.
 func (q *WaitQueue[V]) First() *V { return q.q.First() }
 
 // Len returns the number of waiters. The mutex is held. A waiter of a [Select] that has won

@@ -33,23 +33,25 @@ type queueCase[V any] struct {
 	rest  V           // what a take function gets, which may serve it in part; guarded by mu
 	take  func(*V) (bool, error)
 	ended func(v V, err error)
-	after func() // see Settling
+	match func() // see Matching
 	open  bool   // see Open
 
 	gate gate
 	node *node[V] // not nil while a Select uses the case; guarded by mu
 }
 
-// Settling returns c, of which settle is what lets others go who may, on both sides of what c is about,
-// with the mutex of the owner held. It is called when c was granted as a newcomer, and when it has left the
-// queue, instead of a take function that does so itself: that would decide over others while it is asked
-// for one Select, and two such calls could wait for each other. A panic of settle has unlocked the mutex.
-func Settling(c Case, settle func()) Case {
-	c.entry.(interface{ settling(func()) }).settling(settle)
+// Matching returns c for an owner that lets others go on both sides of what c is about, such as those who put and
+// those who get. A take function that did so would decide over others while it is asked for one Select, and two such
+// calls could wait for each other. So it is asked only when a Select begins, for which nothing is decided by then; it
+// is the call without the wait, as far as it is about the caller. All else is done by match, which is called with the
+// mutex held when c was granted so, when it has gone into the queue, and when it has left that. A panic of one or the
+// other has unlocked the mutex.
+func Matching(c Case, match func()) Case {
+	c.entry.(interface{ matching(func()) }).matching(match)
 	return c
 }
 
-func (c *queueCase[V]) settling(settle func()) { c.after = settle }
+func (c *queueCase[V]) matching(match func()) { c.match = match }
 
 // Open returns c, whose take function is asked for a newcomer also while others wait: what c is about is not
 // taken from anybody, and each waiter waits for another state of it.
@@ -67,11 +69,14 @@ func (c *queueCase[V]) try() (bool, error) {
 	c.mu.Lock()
 	q.clean()
 	c.rest = c.v
-	if q.head != nil && !c.open {
-		c.mu.Unlock()
-		return false, nil
+	var done bool
+	var err error
+	switch {
+	case c.match != nil:
+		done, err = c.take(&c.rest)
+	case q.head == nil || c.open:
+		done, err = ask(c.mu, c.take, &c.rest)
 	}
-	done, err := ask(c.mu, c.take, &c.rest)
 	if !done {
 		c.mu.Unlock()
 		return false, nil
@@ -83,15 +88,15 @@ func (c *queueCase[V]) try() (bool, error) {
 func (c *queueCase[V]) served(err error) (bool, error) {
 	v := c.rest
 	c.rest = c.v
-	if c.after != nil {
-		settled := false
+	if c.match != nil {
+		matched := false
 		defer func() {
-			if !settled && c.ended != nil { // what was taken is taken, and there is no other way to tell
+			if !matched && c.ended != nil { // what was taken is taken, and there is no other way to tell
 				quietly(func() { c.ended(v, err) })
 			}
 		}()
-		c.after()
-		settled = true
+		c.match()
+		matched = true
 	}
 	c.mu.Unlock()
 	if c.ended != nil {
@@ -113,7 +118,7 @@ func (c *queueCase[V]) join(s *selector, at int) (bool, error) {
 	c.mu.Lock()
 	c.checkFree()
 	q.clean()
-	if q.head == nil || c.open {
+	if c.match == nil && (q.head == nil || c.open) {
 		if s.claim() != isMine { // something else was granted
 			c.mu.Unlock()
 			return false, nil
@@ -130,8 +135,28 @@ func (c *queueCase[V]) join(s *selector, at int) (bool, error) {
 	c.gate = gate{sel: s, at: at}
 	n.gate, n.host, n.note, c.node = &c.gate, s.host, waiting(), n
 	q.push(n)
+	if c.match != nil {
+		c.matchJoined(s, at)
+	}
 	c.mu.Unlock()
 	return false, nil
+}
+
+// matchJoined lets go who may, now that c is in the queue, c itself included. After a panic it has left the queue, or
+// has ended if it was granted.
+func (c *queueCase[V]) matchJoined(s *selector, at int) {
+	matched := false
+	defer func() {
+		switch {
+		case matched:
+		case s.state.Load() == won && s.winner == at:
+			quietly(func() { _ = c.result() })
+		default:
+			quietly(c.leave)
+		}
+	}()
+	c.match()
+	matched = true
 }
 
 // askFor is ask while s is claimed.
@@ -171,8 +196,8 @@ func (c *queueCase[V]) leave() {
 	c.part(n)
 	switch {
 	case !first:
-	case c.after != nil:
-		c.after()
+	case c.match != nil:
+		c.match()
 	case c.take != nil:
 		q.settle(c.mu, c.take)
 	}

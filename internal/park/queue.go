@@ -354,6 +354,17 @@ func (q *Queue[V]) Hand(v V) bool {
 	return true
 }
 
+// Take lets the head go and returns what it brought. It reports whether there was one.
+func (q *Queue[V]) Take() (v V, ok bool) {
+	n := q.front()
+	if n == nil {
+		return v, false
+	}
+	v = n.v
+	q.end(n, nil)
+	return v, true
+}
+
 // GrantN lets the first n go, all for n < 0, and returns their number.
 func (q *Queue[V]) GrantN(n int) int { return q.Fail(n, nil) }
 

@@ -13,6 +13,7 @@ import (
 type selector struct {
 	state  atomic.Uint32
 	asker  atomic.Uintptr // the goroutine that is asking
+	ranked atomic.Uint64  // see rank; 0: not yet
 	winner int            // set before state becomes won
 	host   Host           // nil: a goroutine, which waits on ch
 	ch     chan struct{}
