@@ -37,7 +37,7 @@ func TestOpsPending(t *testing.T) {
 			t.Errorf("Poll = %v, want ErrIdle", err)
 		}
 
-		rounds := check.Times(50, 400)
+		rounds := check.Times(50, 150)
 		watch := func(f func()) {
 			end, began := make(chan struct{}), make(chan struct{}, 2)
 			var wg sync.WaitGroup

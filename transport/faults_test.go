@@ -276,7 +276,7 @@ func (w *world) fromPeer(got chan int64) (n int64) {
 // many connections at a time. Every byte comes once and in its place.
 func TestSlowReaders(t *testing.T) {
 	everyWay(t, func(w *world) {
-		size := check.Times(300_000, 5_000_000)
+		size := check.Times(300_000, 2_000_000)
 		var tasks []*core.Task
 		for i := range check.Times(4, 20) {
 			var from, to *flow
