@@ -18,7 +18,8 @@ import (
 // The ctx that fn gets is the task's own. It is canceled when ctx is, or the future; it ends with
 // the task, with ErrTaskEnded as its cause. Tasks that were started with it, or with a ctx
 // that this package has derived from it, go on then, under the ctx above. What the standard
-// library has derived from it ends, and so do tasks that were started with that.
+// library has derived from it ends, and so do tasks that were started with that; on a goroutine
+// that is what [WithCancel], [WithTimeout] and [WithDeadline] return, too.
 //
 // A function always runs, even if ctx is done already: what it was handed is in its
 // care. Only on a dispatcher that closes it does not: the future fails with

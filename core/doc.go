@@ -13,6 +13,8 @@
 //   - [Sleep], [Yield], [Steps], [Idle] and [Blocking] wait for time, for others, and for
 //     code that blocks its thread; [Receive] and [Send] for Go channels, [Pull] for a
 //     sequence that waits itself.
+//   - [WithTimeout], [WithDeadline] and [WithCancel] limit waits and tasks; [Shield] and
+//     [ShieldTimeout] are for clean-up, [Detach] for a task that goes on.
 //   - [NewFuture] and [NewOwned] make futures that other code completes, and
 //     [Future.AddCallback] tells other code of the end of one.
 //

@@ -203,10 +203,10 @@ func (f *Future[T]) finish(s State, v T, err error) bool {
 func (p *promise) finish(s State, err error) {
 	p.err = err
 	p.state.Store(p.state.Load()&isTracked | uint32(s))
+	heard := p.waiters.GrantN(-1) > 0
 	if t := tracker.Load(); t != nil {
-		t.ended(p)
+		t.ended(p, heard)
 	}
-	p.waiters.GrantN(-1)
 	if p.done != nil {
 		close(p.done)
 	}

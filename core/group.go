@@ -272,13 +272,16 @@ func isCanceled(err error) (yes bool) {
 	return saysOnly(err, context.Canceled)
 }
 
-// stop cancels the group, if nobody has done so, and notes its first error, if any.
+// stop cancels the group, if nobody has done so, and notes its first error, if any. If its ctx has
+// ended by itself, that is why, though a task may have seen it first, and returned it as an error.
 func (g *Group) stop(e *ending, err error) {
-	g.mu.Lock()
 	if g.ctx == nil { // the zero value
-		g.mu.Unlock()
 		return
 	}
+	if before := endingOf(g.ctx); before != nil {
+		e = before
+	}
+	g.mu.Lock()
 	if g.err == nil {
 		g.err = err
 	}
@@ -297,6 +300,20 @@ func (g *Group) stop(e *ending, err error) {
 	for _, t := range tasks { // not all have a ctx below that of the group
 		t.task.end(e)
 	}
+}
+
+// endingOf returns how the ctx of a group has ended, nil if it has not. It runs no code of others.
+func endingOf(ctx context.Context) *ending {
+	if s, ok := ctx.(*scope); ok {
+		if std := s.std.Load(); std != nil {
+			return std.why.Load() // which is there a moment before over
+		}
+		return s.over.Load()
+	}
+	if err := ctx.Err(); err != nil {
+		return &ending{err, context.Cause(ctx)}
+	}
+	return nil
 }
 
 // none reports whether all tasks have ended, and closes the group if so. The mutex is held.
@@ -319,11 +336,7 @@ func (g *Group) wait() error {
 		if err == nil {
 			return nil
 		}
-		e := &ending{context.Canceled, err}
-		if cause := context.Cause(g.ctx); cause != nil {
-			e = &ending{err, cause}
-		}
-		g.stop(e, nil)
+		g.stop(&ending{context.Canceled, err}, nil)
 	}
 	_, err := g.end.Wait(context.Background(), &g.mu, struct{}{}, g.none)
 	if err != nil {

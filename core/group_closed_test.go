@@ -34,3 +34,26 @@ func TestGroupLeftByCloseKeepsItsError(t *testing.T) {
 		release.Complete(1)
 	})
 }
+
+// A task may see the end of the ctx of its group first, and return that: the group has ended as its
+// ctx has, all the same.
+func TestGroupEndsAsItsContext(t *testing.T) {
+	inPlaces(t, func(t *testing.T, ctx context.Context, at place) {
+		short, cancel := context.WithTimeoutCause(ctx, time.Second, errBoom)
+		defer cancel()
+		err := core.WithGroup(short, func(ctx context.Context, g *core.Group) error {
+			shielded := core.Shield(ctx)
+			_ = g.Go(at(shielded, 0), func(ctx context.Context) error {
+				_ = core.Sleep(ctx, time.Hour)
+				wantErr(t, "Err", ctx.Err(), context.DeadlineExceeded)
+				wantErr(t, "Cause", context.Cause(ctx), errBoom)
+				return nil
+			})
+			_ = g.Go(ctx, forever)
+			_ = core.Sleep(shielded, time.Minute)
+			wantErr(t, "Go", g.Go(at(shielded, 2), forever), ctx.Err())
+			return nil
+		})
+		wantErr(t, "WithGroup", err, context.DeadlineExceeded)
+	})
+}

@@ -170,11 +170,11 @@ func (p *pull[T]) exec(ctx context.Context) {
 		p.mu.Unlock()
 		return
 	}
-	p.seq(func(v T, err error) bool { return p.yield(ctx, v, err) })
+	p.seq(p.yield) // itself, so that this is what a task is said to wait in
 }
 
 // yield hands a value to a next, and waits until another one is asked for.
-func (p *pull[T]) yield(ctx context.Context, v T, err error) bool {
+func (p *pull[T]) yield(v T, err error) bool {
 	p.mu.Lock()
 	if p.yielding {
 		p.mu.Unlock()
@@ -187,7 +187,7 @@ func (p *pull[T]) yield(ctx context.Context, v T, err error) bool {
 	p.value, p.offered, p.wanted, p.yielding = pulled[T]{v, err, true}, true, false, true
 	p.nexts.Settle(p.take)
 	p.mu.Unlock()
-	_, failed := p.yields.Wait(ctx, &p.mu, struct{}{}, p.goOn)
+	_, failed := p.yields.Wait(&p.scope, &p.mu, struct{}{}, p.goOn)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.yielding = false

@@ -198,6 +198,10 @@ func Blocking[T any](ctx context.Context, fn func(ctx context.Context) (T, error
 			}
 			f.Complete(v)
 		}()
+		if e := ctx.Err(); e != nil {
+			err = e // since the place was granted
+			return
+		}
 		v, err = fn(ctx)
 	}()
 	v, err := f.Await(context.Background())

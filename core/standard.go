@@ -2,6 +2,7 @@ package core
 
 import (
 	"context"
+	"fmt"
 	"sync/atomic"
 	"time"
 )
@@ -90,4 +91,23 @@ func (v values) Value(key any) any {
 		return v.s.sched
 	}
 	return v.s.up.ctx.Value(key)
+}
+
+// String names the scope as the standard library names its contexts. Without it fmt would read the
+// fields, which others write.
+func (s *scope) String() string {
+	above := fmt.Sprintf("%T", s.up.ctx)
+	if named, ok := s.up.ctx.(fmt.Stringer); ok {
+		above = named.String()
+	}
+	switch {
+	case s.owner != nil:
+		return above + ".core.Task"
+	case s.timer != nil:
+		at, _ := s.Deadline()
+		return fmt.Sprintf("%s.core.WithDeadline(%v)", above, at)
+	case s.cut:
+		return above + ".core.Shield"
+	}
+	return above + ".core.WithCancel"
 }

@@ -8,8 +8,9 @@ import (
 	"github.com/seed-1e54c410/turnstile/internal/timer"
 )
 
-// WithCancel is context.WithCancel for a ctx of this package, whose cancel reaches the tasks
-// below it at once; it is context.WithCancel itself for any other.
+// WithCancel is context.WithCancel for a ctx that belongs to a dispatcher, as that of a task does
+// there: its cancel reaches the tasks below it at once. It is context.WithCancel itself for any
+// other.
 func WithCancel(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := WithCancelCause(ctx)
 	return ctx, func() { cancel(nil) }
@@ -32,6 +33,11 @@ func WithCancelCause(ctx context.Context) (context.Context, context.CancelCauseF
 // WithTimeout is context.WithTimeout on the clock of ctx's dispatcher, which is virtual
 // in a simulation. Where ctx belongs to no dispatcher it is context.WithTimeout
 // itself. Call cancel when what the ctx was made for is done.
+//
+// It is the loop that ends the ctx: that does not end while nobody turns the dispatcher, or a task
+// or callback holds it up. A goroutine that is not to wait for a loop which hangs, such as that of
+// a request to a server, has context.WithTimeout. When the dispatcher has closed the ctx is
+// canceled, also one that is made then, with dispatch.ErrClosed as the cause.
 func WithTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
 	sched := schedOf(ctx)
 	if sched == nil {

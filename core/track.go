@@ -78,7 +78,7 @@ func (p Place) String() string { return fmt.Sprintf("%s (%s:%d)", p.Function, p.
 
 // FutureInfo tells of a future, or of a task, that has not ended. It is a snapshot.
 type FutureInfo struct {
-	// Made is where it was made: the innermost function outside package core.
+	// Made is where it was made: the innermost function outside packages core and dispatch.
 	Made Place
 	// Task is the function of the task, and where that is, also if the task has a future. It is
 	// "" for a future that its owner completes.

@@ -29,7 +29,7 @@ type tracking struct {
 	failed      map[*tracked]bool                  // those that nobody has looked at
 	first, last *tracked                           // those that are pending, the oldest first
 	made        uint64                             // all that were ever there
-	places      map[uintptr]*Place                 // of program counters; nil: in package core
+	places      map[uintptr]*Place                 // of program counters; nil: in package core or dispatch
 	sites       map[Place]*site
 }
 
@@ -82,7 +82,8 @@ func (tr *tracking) stop() {
 	tr.futures, tr.tasks, tr.failed, tr.places, tr.sites = nil, nil, nil, nil, nil
 }
 
-// maxDepth is how many functions of this package may be on top of the one that is of interest.
+// maxDepth is how many functions of this package and of dispatch may be on top of the one that is
+// of interest.
 const maxDepth = 24
 
 // enter makes what is to be known of something new, p, or t, or both. It is nil if tracking
@@ -163,8 +164,9 @@ func (tr *tracking) left(t *task) {
 	}
 }
 
-// ended hears that p is finished; its mutex is held, and its finisher on the stack.
-func (tr *tracking) ended(p *promise) {
+// ended hears that p is finished, and whether somebody waits for that, who gets the outcome, if
+// perhaps much later. The mutex of p is held, and its finisher on the stack.
+func (tr *tracking) ended(p *promise, heard bool) {
 	key := weak.Make(p)
 	var buf [maxDepth]uintptr
 	var stack []uintptr
@@ -194,6 +196,7 @@ func (tr *tracking) ended(p *promise) {
 	if i.pending {
 		tr.finish(i)
 	}
+	i.looked = i.looked || heard
 	if failed && !i.looked {
 		i.err, i.bubble = p.err, bubble
 		if p.task != nil {
@@ -326,10 +329,16 @@ func (u *unlooked) RunReady() { u.report(u.i.sched.loop.Settings().Unhandled) }
 
 func (u *unlooked) report(to func(error)) {
 	i := u.i
-	if i.over != nil && i.over != errEnded && saysCanceled(i.err) {
+	i.in.mu.Lock()
+	looked, failure, over := i.looked, i.err, i.over
+	i.in.mu.Unlock()
+	if looked { // since the report was on its way
 		return
 	}
-	err := fmt.Errorf("core: nobody has looked at the future made at %s, which has failed: %w", i.site.Place, i.err)
+	if over != nil && over != errEnded && saysCanceled(failure) {
+		return
+	}
+	err := fmt.Errorf("core: nobody has looked at the future made at %s, which has failed: %w", i.site.Place, failure)
 	if to == nil {
 		log.Print(err)
 		return
@@ -399,16 +408,20 @@ func (tr *tracking) unlink(i *tracked) {
 	i.pending, i.next, i.prev = false, nil, nil
 }
 
-// inCore is what the names of the functions of this package begin with.
-const inCore = "github.com/seed-1e54c410/turnstile/core."
+// inCore and inDispatch are what the names of the functions of this package begin with, and those
+// of package dispatch, which calls it for Run.
+const (
+	inCore     = "github.com/seed-1e54c410/turnstile/core."
+	inDispatch = "github.com/seed-1e54c410/turnstile/dispatch."
+)
 
-// outside returns the innermost place of a stack that is not in this package, or the outermost one,
-// and its program counter. Each counter is looked up once. The mutex is held.
+// outside returns the innermost place of a stack that is not in these packages, or the outermost
+// one, and its program counter. Each counter is looked up once. The mutex is held.
 func (tr *tracking) outside(stack []uintptr) (p Place, pc uintptr) {
 	for _, pc = range stack {
 		known, ok := tr.places[pc]
 		if !ok {
-			if p = placeAt(pc); !strings.HasPrefix(p.Function, inCore) {
+			if p = placeAt(pc); !strings.HasPrefix(p.Function, inCore) && !strings.HasPrefix(p.Function, inDispatch) {
 				known = &p
 			}
 			tr.places[pc] = known

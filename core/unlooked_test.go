@@ -318,3 +318,70 @@ func TestUnlookedOff(t *testing.T) {
 		t.Errorf("logged: %q", text)
 	}
 }
+
+// Somebody may look at a future when its report is on its way: then there is none.
+func TestUnlookedUntilTheReport(t *testing.T) {
+	track(t)
+	var tasks [2]*core.Task
+	var got []error
+	d, err := dispatch.New(dispatch.Config{Unhandled: func(err error) {
+		got = append(got, err)
+		wantErr(t, "Err", tasks[1].Err(), errBoom)
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantErr(t, "RunOn", core.RunOn(t.Context(), d, func(ctx context.Context) error {
+		for i := range tasks {
+			tasks[i] = core.Start(ctx, func(context.Context) error { return errBoom })
+		}
+		return nil
+	}), nil)
+	wantErr(t, "Close", d.Close(), nil)
+	if len(got) != 1 || !errors.Is(got[0], errBoom) {
+		t.Errorf("reports: %v", got)
+	}
+	runtime.KeepAlive(tasks)
+}
+
+// Whoever waits when the future fails gets the outcome, though perhaps after its dispatcher has
+// closed: that is no future that nobody has looked at.
+func TestUnlookedWhileSomebodyWaits(t *testing.T) {
+	track(t)
+	synctest.Test(t, func(t *testing.T) {
+		var got unhandledErrors
+		d, err := dispatch.New(dispatch.Config{Unhandled: got.add})
+		if err != nil {
+			t.Fatal(err)
+		}
+		other, err := dispatch.New(dispatch.Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		poll := func() {
+			_, err := other.Poll(0)
+			wantErr(t, "Poll", err, nil)
+		}
+		var waits *core.Task
+		wantErr(t, "RunOn", core.RunOn(t.Context(), d, func(ctx context.Context) error {
+			f := core.Async(ctx, func(ctx context.Context) (int, error) {
+				_ = core.Sleep(ctx, time.Second)
+				return 0, errBoom
+			})
+			waits = core.Start(core.On(context.Background(), other), func(ctx context.Context) error {
+				_, err := f.Await(ctx)
+				return err
+			})
+			_, err := core.Blocking(ctx, func(context.Context) (int, error) { poll(); return 0, nil })
+			_ = core.Sleep(ctx, time.Minute)
+			return err
+		}), nil)
+		wantErr(t, "Close", d.Close(), nil)
+		if errs := got.list(); len(errs) > 0 {
+			t.Errorf("reports: %v", errs)
+		}
+		poll()
+		wantErr(t, "Err", waits.Err(), errBoom)
+		wantErr(t, "Close", other.Close(), nil)
+	})
+}
