@@ -185,7 +185,8 @@ func (d *Dispatcher) Register(fd FD) error {
 // it is done. A callback that is not done runs again each time the operating system is asked
 // while fd stays readable, whatever the backend. All callbacks of a descriptor run, those of AddRead
 // before those of AddWrite, and each kind in the order they were added in. Regular files are always
-// ready.
+// ready. macOS cannot watch some devices, /dev/tty for one, and does not tell the readers of a FIFO
+// that was opened by its name when the last writer closes it.
 //
 // When the descriptor or the dispatcher is closed, a callback that is not done runs once more, with
 // FDEvent.Err set. AddRead returns ErrNotRegistered, ErrMode, ErrClosed, or the

@@ -104,7 +104,8 @@ func (o *Op) Send(fd FD, buf []byte) error { return o.start(poll.OpSend, fd, buf
 func (o *Op) RecvFrom(fd FD, buf []byte) error { return o.start(poll.OpRecvFrom, fd, buf, nil) }
 
 // SendTo sends buf to the given address as one message. To a Unix socket that has no room for
-// it now it fails with syscall.EAGAIN, since the system does not tell when there is.
+// it now it fails with syscall.EAGAIN, since the system does not tell when there is. macOS and the BSDs
+// say syscall.ENOBUFS then, also to a Send of a Unix socket for messages.
 func (o *Op) SendTo(fd FD, buf []byte, to Addr) error {
 	return o.start(poll.OpSendTo, fd, buf, &to)
 }

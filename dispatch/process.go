@@ -29,7 +29,7 @@ type procWatch struct {
 	slot   uint32       // guarded by io.mu, as what follows
 	native poll.Process // nil if it could not be watched
 	queued bool         // in the FIFO, and out of its slot
-	ended  bool         // the callback has been called, or will not be
+	ended  bool         // the callback has been called, or will not be, but for state.Err
 	state  ProcessState // once queued
 }
 
@@ -86,10 +86,11 @@ func (w *procWatch) exited() {
 	w.d.enqueue(w)
 }
 
-// lose puts the watch into the FIFO: the dispatcher is being closed.
+// lose ends the watch and puts its last call into the FIFO: the dispatcher is being closed.
 func (w *procWatch) lose() {
 	w.state.Err = ErrClosed
-	w.queued = true
+	w.queued, w.ended = true, true
+	w.d.io.count.Add(-1)
 	w.d.mu.Lock()
 	w.d.push(w)
 	w.d.mu.Unlock()
@@ -97,7 +98,10 @@ func (w *procWatch) lose() {
 
 // RunReady calls the callback, in the FIFO.
 func (w *procWatch) RunReady() {
-	if w.end() {
+	w.d.io.mu.Lock()
+	lost := w.state.Err != nil
+	w.d.io.mu.Unlock()
+	if lost || w.end() {
 		w.cb(w.state)
 	}
 }

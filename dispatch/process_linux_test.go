@@ -290,6 +290,41 @@ func TestProcessClose(t *testing.T) {
 	})
 }
 
+// TestStopEnded: Stop of a watch that the close of its dispatcher has ended reports false, whatever it
+// watches, and the last call comes.
+func TestStopEnded(t *testing.T) {
+	eachConfig(t, func(t *testing.T, cfg dispatch.Config) {
+		p := pipe(t)
+		d, err := dispatch.New(cfg)
+		must(t, err)
+		must(t, d.Register(p.r))
+		var watches []*dispatch.Watch
+		told := map[string]int{}
+		last := func(kind string, err error) {
+			if told[kind]++; err != dispatch.ErrClosed {
+				t.Errorf("%s: %v", kind, err)
+			}
+			for i, w := range watches {
+				if w.Stop() {
+					t.Errorf("%s: Stop of watch %d = true", kind, i)
+				}
+			}
+		}
+		for range 2 {
+			watches = append(watches,
+				addRead(t, d, p.r, func(e dispatch.FDEvent) bool { last("descriptor", e.Err); return false }),
+				addProcess(t, d, os.Getpid(), func(s dispatch.ProcessState) { last("process", s.Err) }))
+		}
+		must(t, d.Close())
+		if told["descriptor"] != 2 || told["process"] != 2 {
+			t.Errorf("last calls: %v, want 2 of each", told)
+		}
+		if s := d.Stats(); s.Watches != 0 || s.Processes != 0 || s.Descriptors != 0 {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
 func TestProcessErrors(t *testing.T) {
 	eachConfig(t, func(t *testing.T, cfg dispatch.Config) {
 		d := open(t, cfg)

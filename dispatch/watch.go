@@ -7,11 +7,14 @@ type Watch struct {
 	of interface{ stop() bool }
 }
 
-// Stop ends the watch and reports whether it was still going on; the callback does not run
-// any more then, even if it is in the ready FIFO already. Where Stop is called on another
+// Stop ends the watch and reports whether it was still going on; if so the callback does not run
+// any more, even if it is in the ready FIFO already. Where Stop is called on another
 // goroutine than that of the loop, a call of the callback that has begun goes on. A callback may
-// stop its own watch. A watch whose descriptor has been closed or unregistered, or whose dispatcher
-// is closed, has ended: Stop reports false, and the last call, with FDEvent.Err set, still comes.
+// stop its own watch.
+//
+// Otherwise the watch had ended: its callback was done or, of a process, has been called, or its
+// descriptor was closed or unregistered, its event closed, or its dispatcher closed. Then Stop
+// changes nothing: a last call with FDEvent.Err or ProcessState.Err set still comes.
 func (w *Watch) Stop() bool { return w.of.stop() }
 
 // listener is a watch of something that the native poller does not know.

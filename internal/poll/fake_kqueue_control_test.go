@@ -96,6 +96,9 @@ func (k *FakeKernel) OnCollected(f func()) { k.locked(func() { k.collected = f }
 // OnMissing has f called each time before an AddProcess looks for a process in another way.
 func (k *FakeKernel) OnMissing(f func()) { k.locked(func() { k.missed = f }) }
 
+// OnRefused has f called each time between the refusal of a change and its return.
+func (k *FakeKernel) OnRefused(f func()) { k.locked(func() { k.refused = f }) }
+
 // Kevent is the system call on its own, so that the fake can be tested: flags and filter as in
 // kevent(2), one event at most.
 func (k *FakeKernel) Kevent(fd int, m Mode, flags uint32) error {

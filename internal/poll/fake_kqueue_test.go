@@ -29,6 +29,7 @@ type FakeKernel struct {
 
 	collected func() // called between the collection of events and their return
 	missed    func() // called when exited is
+	refused   func() // called when a change was refused
 
 	set []unix.PollFd // of the blocked kevent
 }
@@ -144,19 +145,7 @@ func (p *kqueuer) Undrained() bool {
 
 func (k *FakeKernel) kevent(changes, events []kevent, timeout time.Duration) (int, error) {
 	if len(changes) > 0 {
-		k.mu.Lock()
-		defer k.mu.Unlock()
-		if k.eintr > 0 {
-			k.eintr--
-			return 0, unix.EINTR
-		}
-		k.calls++
-		for i := range changes {
-			if err := k.register(&changes[i]); err != nil {
-				return 0, err
-			}
-		}
-		return 0, k.changed()
+		return 0, k.registerAll(changes)
 	}
 	end := deadline(timeout)
 	for {
@@ -194,6 +183,29 @@ func (k *FakeKernel) changed() error {
 	var one [8]byte
 	binary.NativeEndian.PutUint64(one[:], 1)
 	_, err := unix.Write(k.fd, one[:])
+	return err
+}
+
+// registerAll makes changes, up to the first that is refused. A signal can only come behind them.
+func (k *FakeKernel) registerAll(changes []kevent) error {
+	k.mu.Lock()
+	k.calls++
+	var err error
+	for i := range changes {
+		if err = k.register(&changes[i]); err != nil {
+			break
+		}
+	}
+	if err == nil && k.eintr > 0 {
+		k.eintr--
+		err = unix.EINTR
+	}
+	k.changed()
+	hook := k.refused
+	k.mu.Unlock()
+	if err != nil && err != unix.EINTR && hook != nil {
+		hook()
+	}
 	return err
 }
 

@@ -322,6 +322,79 @@ func TestKqueueInterrupted(t *testing.T) {
 		}
 		k.Interrupt(3)
 		must(t, p.Remove(fakeFD))
+		k.Interrupt(0)
+		// The changes of a call that is interrupted have been made.
+		for _, trigger := range []poll.Trigger{poll.Level, poll.Edge} {
+			must(t, p.Add(fakeFD, 2, poll.Write, trigger))
+			k.Interrupt(2)
+			must(t, p.Modify(fakeFD, 3, poll.Read, trigger))
+			k.Interrupt(0)
+			waitFor(t, p, 3, poll.Read)
+			must(t, p.Arm(fakeFD, poll.Read))
+			k.Interrupt(1)
+			must(t, p.Remove(fakeFD))
+			k.Interrupt(0)
+		}
+		k.Start(fakePID, true).End(0)
+		k.Interrupt(2)
+		w, err := p.AddProcess(fakePID, 4)
+		must(t, err)
+		k.Interrupt(0)
+		waitFor(t, p, 4, poll.Read)
+		k.Interrupt(2)
+		must(t, w.Close())
+		k.Interrupt(0)
+		quiet(t, p)
+	})
+}
+
+// TestKqueueAddedTwice has the event of a one-shot filter collected before a refusal of the other filter makes
+// the poller add it again. Nothing is left of it in the kernel, where it would make a one-shot of the
+// Level registration that follows.
+func TestKqueueAddedTwice(t *testing.T) {
+	eachFake(t, func(t *testing.T, k *poll.FakeKernel, p poll.Poller) {
+		for _, broken := range []bool{false, true} { // a pipe that nobody reads is added three times
+			for refusal := range 2 {
+				empty := k.Knotes()
+				f := k.Open(fakeFD)
+				if broken {
+					f.Kind, f.Access = unix.S_IFIFO, unix.O_RDWR
+					f.End(poll.Write, 0)
+				} else {
+					f.Lacks(poll.Write)
+				}
+				collected := make(chan struct{}, 3)
+				k.OnCollected(func() { collected <- struct{}{} })
+				n := 0
+				k.OnRefused(func() {
+					if n++; n == refusal+1 {
+						f.Set(poll.Read, true)
+						<-collected
+					}
+				})
+				done := make(chan struct{})
+				go func() {
+					defer close(done)
+					waitFor(t, p, 1, poll.Read)
+				}()
+				asleep(p)
+				must(t, p.Add(fakeFD, 1, poll.Read|poll.Write, poll.Edge))
+				<-done
+				k.OnCollected(nil)
+				k.OnRefused(nil)
+				if n := k.Knotes(); n != empty {
+					t.Errorf("broken %t, refusal %d: %d knotes left", broken, refusal, n-empty)
+				}
+				must(t, p.Remove(fakeFD))
+				must(t, p.Add(fakeFD, 2, poll.Read, poll.Level))
+				for i := range 3 {
+					if got := wait(t, p, 0); got[2].Ready&poll.Read == 0 {
+						t.Errorf("broken %t, refusal %d: Wait %d of a Level registration: %v", broken, refusal, i, got)
+					}
+				}
+				must(t, p.Remove(fakeFD))
+			}
+		}
 	})
 }
 

@@ -64,6 +64,14 @@ func PeerAddr(fd int) (a SockAddr, err error) {
 	return a, os.NewSyscallError("getpeername", err)
 }
 
+// internet reports whether fd is a socket of IP, which TCP_NODELAY does not prove: that is the number of
+// LOCAL_PEERCRED too, and Darwin and DragonFly ask a Unix socket without a look at the level.
+func internet(fd int) bool {
+	a, _ := LocalAddr(fd)
+	_, ok := a.IP()
+	return ok
+}
+
 func connect(fd int, to *SockAddr) error {
 	sa, err := to.get()
 	if err != nil {

@@ -13,6 +13,9 @@ import (
 // Here the calls go through RawSyscall, for the reason that epoller gives, and with
 // addresses in the system's form, which allocates nothing.
 
+// internet is what TCP_NODELAY has proved.
+func internet(int) bool { return true }
+
 func recv(fd int, p []byte) (int, error) {
 	return rawIO(unix.SYS_RECVFROM, fd, p, 0, nil, nil)
 }

@@ -30,7 +30,9 @@ func TestStream(t *testing.T) {
 		err           error
 	}{
 		{"TCP", socket(t, unix.AF_INET, unix.SOCK_STREAM), true, true, nil},
+		{"TCP, connected", newTCP(t).r, true, true, nil},
 		{"Unix", socket(t, unix.AF_UNIX, unix.SOCK_STREAM), true, false, nil},
+		{"Unix, connected", newSockets(t).r, true, false, nil},
 		{"UDP", socket(t, unix.AF_INET, unix.SOCK_DGRAM), false, false, nil},
 		{"pipe", newPipe(t).r, false, false, unix.ENOTSOCK},
 		{"none", -1, false, false, unix.EBADF},
@@ -39,6 +41,33 @@ func TestStream(t *testing.T) {
 		if stream != test.stream || glued != test.glued || !errors.Is(err, test.err) {
 			t.Errorf("%s: %v, %v, %v; want %v, %v, %v", test.name, stream, glued, err, test.stream, test.glued, test.err)
 		}
+	}
+}
+
+// TestPassOver: an accept passes over connections that have ended, but not for ever, and returns what
+// tells of something else.
+func TestPassOver(t *testing.T) {
+	for _, want := range []error{nil, unix.EAGAIN, unix.EMFILE, unix.EINTR} {
+		calls := 0
+		err := poll.PassOver(func() error {
+			if calls++; calls <= 3 {
+				return unix.ECONNABORTED
+			}
+			return want
+		})
+		if err != want || calls != 4 {
+			t.Errorf("%v after %d calls, want %v after 4", err, calls, want)
+		}
+	}
+	calls := 0
+	err := poll.PassOver(func() error {
+		if calls++; calls > 1e4 {
+			return nil // as many connections do not end in a row
+		}
+		return unix.ECONNABORTED
+	})
+	if err != unix.ECONNABORTED {
+		t.Errorf("%v after %d calls", err, calls)
 	}
 }
 

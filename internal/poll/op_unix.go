@@ -71,16 +71,30 @@ func (o *Op) try() (call string, err error) {
 		o.N, err = sendTo(o.FD, o.Buf, &o.Addr)
 		return "sendto", err
 	case OpAccept:
-		for {
+		err = passOver(func() (err error) {
 			o.Accepted, err = accept(o.FD, &o.Addr)
-			if !gone(err) {
-				return "accept", err
-			}
-		}
+			return err
+		})
+		return "accept", err
 	case OpConnect:
 		return "connect", o.connect()
 	}
 	return "operation", unix.EINVAL
+}
+
+// maxGone is how many connections an accept passes over before it fails with the error of the last. It
+// ends where an error is not that of a connection after all: OpenBSD says ECONNABORTED for ever of a
+// listener that was shut down for reading.
+const maxGone = 128
+
+// passOver calls accept until that tells of something else than a connection that has ended.
+func passOver(accept func() error) (err error) {
+	for range maxGone {
+		if err = accept(); !gone(err) {
+			break
+		}
+	}
+	return err
 }
 
 // gone reports whether err of an accept belongs to a connection that has ended before it was
@@ -138,5 +152,5 @@ func Stream(fd int) (stream, glued bool, err error) {
 		return false, false, os.NewSyscallError("getsockopt", err)
 	}
 	_, err = unix.GetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY) // TCP alone knows the option
-	return true, err == nil, nil
+	return true, err == nil && internet(fd), nil
 }

@@ -47,8 +47,9 @@
 //
 // # Closing descriptors
 //
-// Remove comes before close. When it was forgotten, epoll forgets the
-// descriptor silently; poll and IOCP report one Err and forget it.
+// Remove comes before close. When it was forgotten, epoll and kqueue forget the
+// descriptor silently; poll and IOCP report one Err and forget it. On kqueue Add of
+// its number is EEXIST for ever after an Edge registration of which nothing was armed.
 package poll
 
 import (

@@ -33,8 +33,10 @@ import (
 //
 // The two filters of a descriptor are two conditions to the kernel, which hands them out in turn:
 // where one Wait has no room for both, they come in two. A device without kqueue support is
-// refused with the error of the system, since whether it waits is unknown. The
-// write end of a pipe that is watched for reading only tells of its reader's end on some of them.
+// refused with the error of the system, since whether it waits is unknown; on Darwin that is so of /dev/tty
+// and /dev/null. Nor does Darwin tell the readers of a FIFO with a name that its last writer has closed it, for
+// which reason package os does not watch those there. The write end of a pipe that is watched for reading only
+// tells of its reader's end on some of them.
 type kqueuer struct {
 	noOperations
 
@@ -158,13 +160,13 @@ func (p *kqueuer) FD() uintptr { return uintptr(p.fd) }
 // apply makes changes. The caller holds mu.
 func (p *kqueuer) apply(changes ...kevent) error {
 	list := p.change[:copy(p.change[:], changes)]
-	for {
-		_, err := p.os.kevent(list, nil, 0)
-		if errors.Is(err, unix.EINTR) {
-			continue // each may be made twice
-		}
-		return os.NewSyscallError("kevent", err)
+	_, err := p.os.kevent(list, nil, 0)
+	if errors.Is(err, unix.EINTR) {
+		// All changes are made before the system looks for events, which is when a signal may come
+		// (kevent(2) of FreeBSD). Made again, an EV_DELETE would find nothing.
+		return nil
 	}
+	return os.NewSyscallError("kevent", err)
 }
 
 func (p *kqueuer) Add(fd int, tag Tag, interest Mode, trigger Trigger) error {
@@ -285,9 +287,12 @@ func (p *kqueuer) attach(e *knote, mode Mode) error {
 		e.refused = Write
 		mode &= Read
 	}
-	if mode == Read|Write && p.apply(e.change(Read, flags), e.change(Write, flags)) == nil {
-		e.have |= mode
-		return nil
+	if mode == Read|Write {
+		if p.apply(e.change(Read, flags), e.change(Write, flags)) == nil {
+			e.have |= mode
+			return nil
+		}
+		p.remark(e)
 	}
 	var refusal error
 	for _, m := range [...]Mode{Read, Write} {
@@ -299,6 +304,7 @@ func (p *kqueuer) attach(e *knote, mode Mode) error {
 			// So do the systems refuse a pipe that nobody reads any more; NetBSD says EBADF. Its
 			// other filter has an EOF to report.
 			e.broken = true
+			p.remark(e)
 			m, err = Read, p.apply(e.change(Read, flags))
 		}
 		switch {
@@ -317,6 +323,15 @@ func (p *kqueuer) attach(e *knote, mode Mode) error {
 		return refusal
 	}
 	return nil
+}
+
+// remark comes before a filter is added that may have been added before: a Wait may have collected the
+// event of the first one, which is not to use the second one up. That would stay with the kernel, and
+// for good make a one-shot of a Level registration that follows. The kernel has no other filter of e. The
+// caller holds mu.
+func (p *kqueuer) remark(e *knote) {
+	p.marks++
+	e.mark = p.marks
 }
 
 // detach takes the filters of e from the kernel. The caller holds mu.

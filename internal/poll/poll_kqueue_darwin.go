@@ -33,7 +33,8 @@ func (k *kqueue) exited(pid int) (ExitState, bool) {
 	const exited, killed, dumped = 1, 2, 3 // CLD_EXITED and so on
 	switch info.code {
 	case exited:
-		return ExitState{Known: true, Code: int(info.status)}, true
+		// All that was given to _exit(2), of which others see the lower eight bits.
+		return ExitState{Known: true, Code: int(info.status & 0xff)}, true
 	case killed, dumped:
 		if info.status == 0 { // some versions leave the signal out
 			return ExitState{Code: -1}, true

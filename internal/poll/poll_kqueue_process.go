@@ -35,8 +35,9 @@ type kprocess struct {
 }
 
 // AddProcess watches a process by EVFILT_PROC. FreeBSD and DragonFly find one that has ended and is not
-// collected, NetBSD, OpenBSD and Darwin say ESRCH of it, the last also of one that is about to
-// end; so who is said to be missing is looked for in other ways.
+// collected, NetBSD, OpenBSD and Darwin say ESRCH of it, the last two also of one that is about to
+// end; so who is said to be missing is looked for in other ways. Darwin tells the end a moment before
+// wait(2) can collect a child.
 func (p *kqueuer) AddProcess(pid int, tag Tag) (Process, error) {
 	if err := checkRegistration(tag, Read, Level); err != nil {
 		return nil, err
@@ -112,7 +113,8 @@ func (p *kqueuer) exit(ev *kevent) {
 func exitState(status unix.WaitStatus) ExitState {
 	switch {
 	case status.Exited():
-		return ExitState{Known: true, Code: status.ExitStatus()}
+		// Some kernels put all that was given to _exit(2) there, and package unix cuts it off on Linux only.
+		return ExitState{Known: true, Code: status.ExitStatus() & 0xff}
 	case status.Signaled():
 		return ExitState{Known: true, Code: -1, Signal: int(status.Signal())}
 	}
