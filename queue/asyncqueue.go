@@ -224,9 +224,11 @@ func (q *AsyncQueue[T]) match() {
 	}
 }
 
-// takeGet gives the waiter items, if there are any.
+// takeGet gives the waiter items, if there are any. One of a Select may come to wait after a shutdown.
 func (q *AsyncQueue[T]) takeGet(e *entry[T]) (bool, error) {
 	switch {
+	case q.len() == 0 && q.down:
+		return true, ErrShutdown
 	case q.len() == 0:
 		return false, nil
 	case e.batch != nil:
@@ -237,9 +239,12 @@ func (q *AsyncQueue[T]) takeGet(e *entry[T]) (bool, error) {
 	return true, nil
 }
 
-// takePut stores what the waiter brings, if there is room; of a batch as much as there is room for.
+// takePut stores what the waiter brings, if there is room; of a batch as much as there is room for. One of a Select
+// may come to wait after a shutdown, and find room that was made since.
 func (q *AsyncQueue[T]) takePut(e *entry[T]) (bool, error) {
 	switch {
+	case q.down:
+		return true, ErrShutdown
 	case e.batch != nil:
 		return q.storeBatch(e.batch), nil
 	case q.full():

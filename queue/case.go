@@ -73,38 +73,13 @@ func given(ok bool) {
 }
 
 func (q *AsyncQueue[T]) getCase(e entry[T], got func(entry[T])) xsync.Case {
-	return park.Matching(q.getters.Case(&q.mu, e, q.selectGet, func(e entry[T], err error) {
+	return park.Matching(q.getters.Case(&q.mu, e, q.takeGet, func(e entry[T], err error) {
 		if err == nil {
 			got(e)
 		}
-	}), q.selectMatch)
+	}), q.match)
 }
 
 func (q *AsyncQueue[T]) putCase(e entry[T], put func(entry[T], error)) xsync.Case {
-	return park.Matching(q.putters.Case(&q.mu, e, q.selectPut, put), q.selectMatch)
-}
-
-// selectGet is takeGet at the beginning of a Select.
-func (q *AsyncQueue[T]) selectGet(e *entry[T]) (bool, error) {
-	if q.down && q.len() == 0 {
-		return true, ErrShutdown
-	}
-	return q.takeGet(e)
-}
-
-// selectPut is takePut at the beginning of a Select.
-func (q *AsyncQueue[T]) selectPut(e *entry[T]) (bool, error) {
-	if q.down {
-		return true, ErrShutdown
-	}
-	return q.takePut(e)
-}
-
-// selectMatch is match where a Select has come to wait, for which there may be an item, or room, or the queue is
-// shut down.
-func (q *AsyncQueue[T]) selectMatch() {
-	q.match()
-	if q.down {
-		q.endWaits()
-	}
+	return park.Matching(q.putters.Case(&q.mu, e, q.takePut, put), q.match)
 }

@@ -37,6 +37,9 @@ func (s *FutureStream[T]) selectWrite(v *T) (bool, error) { return s.tryWrite(*v
 
 // match lets everybody go who may, among them those of a Select that has come to wait. The mutex is held.
 func (s *FutureStream[T]) match() {
+	if s.end != nil {
+		s.writers.Fail(-1, ErrEnded) // of a Select that looked before the end, whatever room there is since
+	}
 	s.fill()
 	for s.readers.Settle(s.takeItem) > 0 {
 		s.fill()
@@ -44,15 +47,12 @@ func (s *FutureStream[T]) match() {
 	if s.buffer == Rendezvous {
 		xsync.Pair(&s.writers, &s.readers)
 	}
-	if s.end != nil {
-		s.endWaits()
-	}
 }
 
-// takeItem gives a reader a value from the buffer.
+// takeItem gives a reader a value from the buffer, or the end behind the last one.
 func (s *FutureStream[T]) takeItem(v *T) (bool, error) {
 	if s.items.Len() == 0 {
-		return false, nil
+		return s.end != nil, s.end
 	}
 	*v = s.items.PopFront()
 	return true, nil

@@ -124,6 +124,54 @@ func TestCasesEnd(t *testing.T) {
 	}
 }
 
+// A Select that has looked before the end, and comes to wait after it, writes nothing, though there is room by then; and
+// it still reads what is left.
+func TestCasesBesideTheEnd(t *testing.T) {
+	s := stream.New[int](1)
+	_ = s.TryWrite(1)
+	n, err := xsync.Select(t.Context(), s.WriteCase(2), (&gate{first: func() {
+		s.Complete()
+		_, _ = s.TryRead()
+	}}).Case())
+	if n != 0 || err != stream.ErrEnded || !s.Finished() {
+		t.Errorf("write: Select = %d, %v, and finished is %v, want 0, %v, true", n, err, s.Finished(), stream.ErrEnded)
+	}
+	s = stream.New[int](1)
+	var v int
+	n, err = xsync.Select(t.Context(), s.ReadCase(&v), (&gate{first: func() {
+		_ = s.TryWrite(1)
+		s.Complete()
+	}}).Case())
+	if n != 0 || err != nil || v != 1 {
+		t.Errorf("read: Select = %d, %v and read %d, want 0, <nil>, 1", n, err, v)
+	}
+}
+
+// A Select that comes to wait finds the room and the values that have come since it looked, and lets those go who wait
+// behind what it takes.
+func TestCasesBesideOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := stream.New[int](1)
+		_ = s.TryWrite(1)
+		n, err := xsync.Select(t.Context(), s.WriteCase(2), (&gate{first: func() { _, _ = s.TryRead() }}).Case(), xsync.After(time.Hour))
+		if v, empty := s.TryRead(); n != 0 || err != nil || v != 2 || empty != nil {
+			t.Errorf("write: Select = %d, %v, and then TryRead = %d, %v, want 0, <nil>, 2, <nil>", n, err, v, empty)
+		}
+		var v int
+		var writer sync.WaitGroup
+		n, err = xsync.Select(t.Context(), s.ReadCase(&v), (&gate{first: func() {
+			_ = s.TryWrite(3)
+			writer.Go(func() { _ = s.Write(t.Context(), 4) })
+			synctest.Wait()
+		}}).Case(), xsync.After(time.Hour))
+		if got, want := s.Stats(), (stream.Stats{Len: 1}); n != 0 || err != nil || v != 3 || got != want {
+			t.Errorf("read: Select = %d, %v and read %d, and left %+v, want 0, <nil>, 3, %+v", n, err, v, got, want)
+		}
+		_, _ = s.TryRead() // a writer that waits still goes
+		writer.Wait()
+	})
+}
+
 // gate is a case that never wins. It calls first when its Select looks at it, and second when that begins to wait for
 // it.
 type gate struct {

@@ -48,8 +48,8 @@ type FutureStream[T any] struct {
 	end    error
 	failed bool
 	items  ring.Ring[T]
-	// Somebody waits in readers only while there is neither an item nor a writer, and
-	// in writers only while the buffer is full. Nobody waits once end is set.
+	// Somebody waits in readers only while there is neither an item nor a writer but of the
+	// same Select, and in writers only while the buffer is full. Once end is set nobody waits.
 	readers xsync.WaitQueue[T]
 	writers xsync.WaitQueue[T]
 }

@@ -44,12 +44,12 @@ func Select(ctx context.Context, cases ...Case) (int, error) {
 }
 
 // Case returns the case of a [Select] that does what Wait does: mu is the mutex of the owner, v what
-// the waiter brings, and take says when it may go. If the case wins, done is called with what the waiter
-// carries then and the error of the wait, on the goroutine of the Select and without the mutex;
-// it may be nil. Every Select begins with v, also after one that was served in part; what was served
-// stays taken if another case wins, or none. A take function that is asked for a Select must not lock
-// anything, nor let others go in any queue: two that did so for each other's Selects would wait for each
-// other. The owner does it in its own calls, and in done.
+// the waiter brings, and take says when it may go; it may be nil where waiters go by Grant, Hand, Take, Fail
+// and [Pair] alone. If the case wins, done is called with what the waiter carries then and the error of the
+// wait, on the goroutine of the Select and without the mutex; it may be nil, too. Every Select begins with v,
+// also after one that was served in part; what was served stays taken if another case wins, or none. A take
+// function that is asked for a Select must not lock anything, nor let others go in any queue: two that did so
+// for each other's Selects would wait for each other. The owner does it in its own calls, and in done.
 func (q *WaitQueue[V]) Case(mu *sync.Mutex, v V, take func(*V) (bool, error), done func(V, error)) Case {
 	return park.NewCase(&q.q, mu, v, take, done)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/seed-1e54c410/turnstile/core"
 	"github.com/seed-1e54c410/turnstile/event"
 	"github.com/seed-1e54c410/turnstile/lock"
+	"github.com/seed-1e54c410/turnstile/queue"
 	xsync "github.com/seed-1e54c410/turnstile/sync"
 )
 
@@ -212,4 +213,58 @@ func TestSelectWonDoesNotCount(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
+}
+
+// doneless is a ctx that must not be asked for its end.
+type doneless struct{ context.Context }
+
+func (doneless) Done() <-chan struct{} { panic("boom") }
+
+// A Select that has its case while it comes to wait does not ask its ctx any more, which might panic.
+func TestSelectHasItBeforeItWaits(t *testing.T) {
+	body := func(ctx context.Context) error {
+		var q queue.AsyncQueue[int]
+		var aside permits
+		looks, v := 0, 0
+		n, err := xsync.Select(doneless{ctx}, q.GetCase(&v), aside.queue.Case(&aside.mu, 1, func(*int) (bool, error) {
+			if looks++; looks == 1 {
+				wantErr(t, "TryPut", q.TryPut(7), nil)
+			}
+			return false, nil
+		}, nil))
+		want(t, n, 0)
+		want(t, v, 7)
+		return err
+	}
+	wantErr(t, "on a goroutine", body(t.Context()), nil)
+	wantErr(t, "in a task", core.Run(t.Context(), body), nil)
+}
+
+// Without a take function waiters of a Select go by what the owner says alone, as others do.
+func TestSelectWithoutTake(t *testing.T) {
+	both(t, func(t *testing.T, start func(context.Context, ...xsync.Case) <-chan selected) {
+		var o owner
+		v := 0
+		c := o.queue.Case(&o.mu, 1, nil, func(got int, _ error) { v = got })
+		out := start(t.Context(), c)
+		waiting(t, out)
+		behind := start(t.Context(), o.queue.Case(&o.mu, 2, nil, nil))
+		waiting(t, behind)
+		o.mu.Lock()
+		o.queue.Hand(7)
+		o.mu.Unlock()
+		got(t, out, 0, nil)
+		want(t, v, 7)
+		o.mu.Lock()
+		brought, ok := o.queue.Take()
+		o.mu.Unlock()
+		want(t, brought, 2)
+		want(t, ok, true)
+		got(t, behind, 0, nil)
+	})
+}
+
+func TestPairOfOneQueue(t *testing.T) {
+	var q xsync.WaitQueue[int]
+	mustPanic(t, "xsync: Pair of a queue with itself", func() { xsync.Pair(&q, &q) })
 }

@@ -203,17 +203,18 @@ func (b *TokenBucket) guard(returned *bool) {
 func (b *TokenBucket) begin(now, n int64) (ok bool) {
 	returned := false
 	defer b.guard(&returned)
-	ok = b.tryLocked(now, n)
-	if !ok && b.queue.Len() == 0 {
-		b.arm(now, n)
+	waited := b.settle(now)
+	if !waited {
+		if ok, _ = b.take(&n); !ok {
+			b.arm(now, n)
+		}
 	}
 	returned = true
 	return ok
 }
 
 func (b *TokenBucket) tryLocked(now, n int64) bool {
-	b.settle(now)
-	if b.queue.Len() > 0 {
+	if b.settle(now) {
 		return false
 	}
 	ok, _ := b.take(&n)
@@ -249,9 +250,9 @@ func (b *TokenBucket) Stats() TokenBucketStats {
 	now := b.now()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.settle(now)
+	waited := b.settle(now)
 	s := TokenBucketStats{Capacity: int(b.capacity), Waiting: b.queue.Len(), Who: b.queue.Who()}
-	if s.Waiting == 0 {
+	if !waited {
 		s.Available = int(b.level)
 	}
 	return s
@@ -284,18 +285,21 @@ func (b *TokenBucket) give(n uint64) {
 	}
 }
 
-// settle brings everything up to date: the tokens, those who can have theirs, and the alarm.
-func (b *TokenBucket) settle(now int64) {
+// settle brings everything up to date: the tokens, those who can have theirs, and the alarm. It reports whether
+// anybody waits: to ask the queue once more is to hear of a Select that has won something else since, and has
+// left more tokens than an empty queue may have.
+func (b *TokenBucket) settle(now int64) (waited bool) {
 	b.advance(now)
 	b.queue.Settle(b.take)
 	if first := b.queue.First(); first != nil {
 		b.arm(now, *first)
-		return
+		return true
 	}
 	b.disarm()
 	if b.level >= b.capacity {
 		b.level, b.frac = b.capacity, 0
 	}
+	return false
 }
 
 // advance gives the tokens that have come up to now.

@@ -101,3 +101,51 @@ func TestTokenBucketEnds(t *testing.T) {
 		}
 	})
 }
+
+// hooked is a clock that calls hook when it is asked for a timer.
+type hooked struct {
+	manual
+	hook func()
+}
+
+func (h *hooked) AfterFunc(d time.Duration, fn func()) *time.Timer {
+	h.hook()
+	return h.manual.AfterFunc(d, fn)
+}
+
+// Tokens beyond the capacity are for the one that waits for so many. They are nobody's when that is a Select that
+// wins something else, not even for one who asks in the same moment.
+func TestTokenBucketBeyondCapacity(t *testing.T) {
+	for name, c := range map[string]struct {
+		ask  func(b *xsync.TokenBucket) int
+		want int
+	}{
+		"TryConsume": {func(b *xsync.TokenBucket) int { return map[bool]int{true: 8}[b.TryConsume(8)] }, 0},
+		"Available":  {func(b *xsync.TokenBucket) int { return b.Available() }, 0},
+		"ConsumeCase": {func(b *xsync.TokenBucket) int {
+			n, _ := xsync.Select(context.Background(), b.ConsumeCase(8), xsync.After(0))
+			return n
+		}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				clock := &hooked{hook: func() {}}
+				b := xsync.NewTokenBucketOn(clock, 5, time.Hour, xsync.Continuous)
+				var other permits
+				wins := start(1, func(int) error {
+					_, err := xsync.Select(t.Context(), b.ConsumeCase(10), other.one())
+					return err
+				})
+				clock.hook = func() { panic("boom") } // leaves it without an alarm, so that the next call sets one
+				mustPanic(t, "boom", func() { b.Replenish(3) })
+				clock.hook = func() { other.add(1) }
+				if got := c.ask(b); got != c.want {
+					t.Errorf("%d, want %d", got, c.want)
+				}
+				clock.hook = func() {}
+				wins.want(t, "0 <nil>")
+				want(t, b.Available(), 5)
+			})
+		})
+	}
+}

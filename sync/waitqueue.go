@@ -61,7 +61,7 @@ func (q *WaitQueue[V]) Wait(ctx context.Context, mu *sync.Mutex, v V, take func(
 // themselves: mu is held at the call, the waiter goes to the end of the queue without
 // take being asked, and mu is free at the return. A ctx that is done already
 // ends the wait like one that is canceled later. The take function may be nil where
-// waiters go by Grant, Hand and Fail alone.
+// waiters go by Grant, Hand, Take, Fail and [Pair] alone.
 func (q *WaitQueue[V]) WaitLocked(ctx context.Context, mu *sync.Mutex, v V, take func(*V) (done bool, err error)) (V, error) {
 	return q.q.WaitLocked(ctx, mu, v, take)
 }
@@ -91,8 +91,13 @@ func (q *WaitQueue[V]) Take() (v V, ok bool) { return q.q.Take() }
 
 // Pair lets the first waiters of two queues of one owner go together, that of to with what that of from
 // carries, until one of the queues is empty: a rendezvous. It returns the number of pairs. Two waiters of one
-// [Select] are no pair. The mutex is held.
-func Pair[V any](from, to *WaitQueue[V]) int { return park.Pair(&from.q, &to.q) }
+// [Select] are no pair. A queue and itself panic. The mutex is held.
+func Pair[V any](from, to *WaitQueue[V]) int {
+	if from == to {
+		panic("xsync: Pair of a queue with itself")
+	}
+	return park.Pair(&from.q, &to.q)
+}
 
 // GrantN lets the first n waiters go, all of them for n < 0, and returns their
 // number. The mutex is held.
@@ -109,7 +114,7 @@ func (q *WaitQueue[V]) First() *V { return q.q.First() }
 
 // Len returns the number of waiters. The mutex is held. A waiter of a [Select] that has won
 // something else, and has not run since, counts as long as others are before it; nothing is
-// granted to it, and nobody waits for it.
+// granted to it, and a grant goes to those behind it.
 func (q *WaitQueue[V]) Len() int { return q.q.Len() }
 
 // All iterates over what the waiters carry, in order of arrival. The mutex is

@@ -74,7 +74,7 @@ func (c *queueCase[V]) try() (bool, error) {
 	switch {
 	case c.match != nil:
 		done, err = c.take(&c.rest)
-	case q.head == nil || c.open:
+	case c.asks():
 		done, err = ask(c.mu, c.take, &c.rest)
 	}
 	if !done {
@@ -83,6 +83,9 @@ func (c *queueCase[V]) try() (bool, error) {
 	}
 	return c.served(err)
 }
+
+// asks reports whether the take function is to be asked for a newcomer.
+func (c *queueCase[V]) asks() bool { return c.take != nil && (c.queue.head == nil || c.open) }
 
 // served ends a case that was granted as a newcomer. The mutex is held at the call and free at the return.
 func (c *queueCase[V]) served(err error) (bool, error) {
@@ -118,7 +121,7 @@ func (c *queueCase[V]) join(s *selector, at int) (bool, error) {
 	c.mu.Lock()
 	c.checkFree()
 	q.clean()
-	if c.match == nil && (q.head == nil || c.open) {
+	if c.match == nil && c.asks() {
 		if s.claim() != isMine { // something else was granted
 			c.mu.Unlock()
 			return false, nil
@@ -147,11 +150,13 @@ func (c *queueCase[V]) join(s *selector, at int) (bool, error) {
 func (c *queueCase[V]) matchJoined(s *selector, at int) {
 	matched := false
 	defer func() {
-		switch {
-		case matched:
-		case s.state.Load() == won && s.winner == at:
+		if matched {
+			return
+		}
+		s.giveUp() // the mutex is free: without this, c could be granted when it leaves
+		if s.state.Load() == won && s.winner == at {
 			quietly(func() { _ = c.result() })
-		default:
+		} else {
 			quietly(c.leave)
 		}
 	}()

@@ -14,7 +14,7 @@ func Pair[V any](from, to *Queue[V]) int {
 
 // pairOnce is one pair of Pair.
 func pairOnce[V any](from, to *Queue[V]) bool {
-	for giver := from.head; giver != nil; {
+	for giver := from.head; giver != nil && to.head != nil; { // or a long queue would be walked for nobody
 		nextGiver := giver.next
 		for taker := to.head; taker != nil; {
 			nextTaker := taker.next

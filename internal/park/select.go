@@ -141,7 +141,10 @@ func Select(ctx context.Context, cases []Case) (int, error) {
 	for _, c := range cases[:joined] {
 		s.reason.Queues = append(s.reason.Queues, c.place())
 	}
-	err := s.wait(ctx)
+	var err error
+	if s.state.Load() != won { // else a ctx that panics would take the grant along
+		err = s.wait(ctx)
+	}
 	if err != nil {
 		leaveAll(cases[:joined], -1)
 		ended = true
