@@ -18,8 +18,8 @@ import (
 // may be, when its first value has been there for maxDelay, or as soon after that as the
 // stages behind it are ready. Time is that of the dispatcher in a task. Such a stage
 // runs s on a task of its own, which collects up to n values while the stages behind
-// work on the batch before, and holds one more that finds no room; if those stop the
-// stream, what has been collected is dropped.
+// work on the batch before, and holds one more that finds no room, whose time counts, too; if
+// those stop the stream, what has been collected is dropped.
 //
 // Without a maxDelay batches go by number alone, and no task is needed. Batch panics if n
 // is less than 1.
@@ -88,6 +88,9 @@ func (b *batched[T]) runTimed(ctx context.Context, emit func([]T) error) error {
 	return beside(ctx,
 		func(ctx context.Context) error {
 			defer c.finish()
+			if err := ctx.Err(); err != nil { // it has taken a while to begin
+				return err
+			}
 			return b.src.run(ctx, func(v T) error { return c.add(ctx, v) })
 		},
 		func(ctx context.Context) error {
@@ -114,6 +117,7 @@ type collector[T any] struct {
 	mu     sync.Mutex
 	cur    growing[T]
 	first  time.Time // when the first of cur came
+	held   time.Time // when the value came that waits for room; zero: none does
 	ended  bool      // no more will come
 	values xsync.WaitQueue[T]
 	taker  xsync.WaitQueue[int] // brings how many values it wants there to be
@@ -129,6 +133,7 @@ func (c *collector[T]) add(ctx context.Context, v T) error {
 		c.mu.Unlock()
 		return nil
 	}
+	c.held = c.now()
 	_, err := c.values.WaitLocked(ctx, &c.mu, v, c.put)
 	return err
 }
@@ -139,8 +144,11 @@ func (c *collector[T]) put(v *T) (bool, error) {
 		return false, nil
 	}
 	if c.cur.empty() {
-		c.first = c.now()
+		if c.first = c.held; c.first.IsZero() {
+			c.first = c.now()
+		}
 	}
+	c.held = time.Time{}
 	c.cur.add(*v)
 	c.taker.Settle(c.there)
 	return true, nil

@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/seed-1e54c410/turnstile/core"
+	"github.com/seed-1e54c410/turnstile/dispatch"
 	"github.com/seed-1e54c410/turnstile/internal/check"
 	"github.com/seed-1e54c410/turnstile/stream"
 )
@@ -76,6 +77,68 @@ func TestBatchDelayIsNotProlonged(t *testing.T) {
 	})
 }
 
+// Nor does it begin anew for a value that has waited until there was room.
+func TestBatchDelayOfHeldValue(t *testing.T) {
+	everywhere(t, func(t *testing.T, ctx context.Context) {
+		// 0 goes on alone at 10, 1 and 2 fill the next batch, and 3 waits until that goes on, at 18.
+		var got []arrival
+		began := time.Now()
+		src := stream.Batch(paced(0, 11*ms, ms, ms, 100*ms), 2, 10*ms)
+		err := stream.ForEach(ctx, src, func(ctx context.Context, b []int) error {
+			got = append(got, arrival{time.Since(began), b})
+			if b[0] > 0 {
+				return nil
+			}
+			return core.Sleep(ctx, 8*ms)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantArrivals(t, got,
+			arrival{10 * ms, []int{0}},
+			arrival{18 * ms, []int{1, 2}},
+			arrival{23 * ms, []int{3}}, // not 10 ms after 18
+			arrival{118 * ms, []int{4}})
+	})
+}
+
+// A ctx that ends before the task of the stage has begun takes nothing from the source.
+func TestBatchCanceledBeforeItBegins(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, err := dispatch.New(dispatch.Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(core.On(t.Context(), d))
+		defer cancel()
+		drawn := 0
+		src := stream.From(func(yield func(int) bool) {
+			for drawn++; yield(drawn); drawn++ {
+			}
+		})
+		ended := make(chan error)
+		go func() {
+			_, err := stream.Count(ctx, stream.Batch(src, 3, ms))
+			ended <- err
+		}()
+		synctest.Wait() // nobody runs the dispatcher
+		cancel()
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			if err := d.Run(context.Background()); err != nil {
+				t.Error(err)
+			}
+		})
+		if err := <-ended; err != context.Canceled || drawn > 0 {
+			t.Errorf("Count() = %v, %d values drawn", err, drawn)
+		}
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+		wg.Wait()
+	})
+}
+
 func TestBatchFailure(t *testing.T) {
 	everywhere(t, func(t *testing.T, ctx context.Context) {
 		failing := stream.Map(paced(0, ms, ms, ms), func(_ context.Context, v int) (int, error) { return v, at(3, errBoom, v) })
@@ -121,16 +184,13 @@ func TestBatchProperty(t *testing.T) {
 				return v, nil
 			})
 			var got []int
-			var free, took time.Time // when the sink became ready, and when it got the last batch
+			var free time.Time // when the sink became ready
 			batches := 0
 			err := stream.ForEach(ctx, stream.Batch(s, n, delay), func(ctx context.Context, b []int) error {
 				now := time.Now()
 				mu.Lock()
 				first := came[b[0]]
 				mu.Unlock()
-				if first.Before(took) {
-					first = took // it had no room before
-				}
 				due := first.Add(delay)
 				if late := due; now.After(maxTime(late, free)) {
 					t.Errorf("batch %v came at %v, due at %v, ready at %v", b, now, due, free)
@@ -141,7 +201,6 @@ func TestBatchProperty(t *testing.T) {
 				}
 				got = append(got, b...)
 				batches++
-				took = now
 				if !quick {
 					if err := core.Sleep(ctx, slow[batches]); err != nil {
 						return err

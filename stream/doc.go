@@ -21,11 +21,11 @@
 //	sums := stream.Map(lines, checksum)
 //	err := stream.ForEach(ctx, stream.Batch(sums, 100, time.Second), store)
 //
-//	Sources:   From, FromSlice, FromQueue, FromChan, a *FutureStream; Generate, Tick;
-//	           FromReader, Lines
+//	Sources:   From, FromAll, FromSlice, FromQueue, FromChan, a *FutureStream; Generate,
+//	           Tick; FromReader, Lines
 //	Operators: Map, Filter, FlatMap, Concat, Scan, Take, TakeWhile, Until, Skip,
 //	           SkipWhile, Distinct, DistinctBy, Window, Pairwise, Batch by number,
-//	           Throttle, RateLimit, Retry
+//	           Throttle, RateLimit, Retry, Catch
 //	  that run the stages before on a task: Batch by time, Buffer, Debounce, Timeout
 //	  on several: MapN, Merge, Zip, CombineLatest
 //	  in one run for several sinks: Share, Tee
@@ -52,7 +52,8 @@
 // time, but for that of [MapN], and waits with the ctx it is given. A task of a stage is
 // canceled when nobody wants its values any more, and always waited for. Readers, writers
 // and files know no ctx: a task calls them by core.Blocking, off the loop, and such a call is
-// waited for, also when the ctx ends.
+// waited for, also when the ctx ends. In a task, a pipeline of which no stage ever waits has the
+// loop for itself until it ends: let one of them call core.Yield now and then.
 //
 // Buffers. There are none but those of a FutureStream, of the size it was made with, and
 // those that an operator's doc names, with their size. A slow sink so holds up its source,

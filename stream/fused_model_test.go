@@ -43,6 +43,7 @@ func fusedStage(t *rapid.T, depth int) stage {
 	n := rapid.IntRange(0, 6).Draw(t, "n")
 	kinds := []string{
 		"map", "filter", "take", "skip", "take while", "skip while", "distinct", "distinct by", "scan", "window", "pairwise", "until",
+		"catch",
 	}
 	if depth > 0 {
 		kinds = append(kinds, "flat map", "flat map", "concat", "concat before")
@@ -126,6 +127,8 @@ func fusedStage(t *rapid.T, depth int) stage {
 			}
 			return s
 		}}
+	case "catch":
+		return caughtStage(k, n, err)
 	case "distinct":
 		return plain(kind, stream.Distinct[int], func(v []int) []int { return slices.Compact(slices.Clone(v)) })
 	case "distinct by":
@@ -177,6 +180,42 @@ func fusedStage(t *rapid.T, depth int) stage {
 		})
 	}
 	return nested(t, k, err, n, depth)
+}
+
+// caughtStage is a Catch that goes on with n values and a failure, with nothing, or with an error of its own.
+func caughtStage(k, n int, err error) stage {
+	other := sliced[int]{end: err}
+	if err == io.EOF { // the end of a FutureStream says something else then
+		other.end = nil
+	}
+	for v := range n {
+		other.values = append(other.values, v)
+	}
+	return stage{
+		fmt.Sprintf("catch(%d, %d values, %v)", k%3, n, err),
+		func(s stream.Stream[int]) stream.Stream[int] {
+			return stream.Catch(s, func(context.Context, error) (stream.Stream[int], error) {
+				switch k % 3 {
+				case 0:
+					return source("other", other), nil
+				case 1:
+					return nil, nil
+				}
+				return nil, err
+			})
+		},
+		func(s sliced[int]) sliced[int] {
+			switch {
+			case s.end == nil || s.end == errMore:
+				return s
+			case k%3 == 0:
+				return sliced[int]{slices.Concat(s.values, other.values), other.end}
+			case k%3 == 1 || err == stream.ErrStop:
+				return sliced[int]{values: s.values}
+			}
+			return sliced[int]{s.values, err}
+		},
+	}
 }
 
 // nested draws a FlatMap or a Concat.

@@ -39,7 +39,9 @@ func Share[T any](s Stream[T]) Stream[T] { return &hub[T]{src: s, need: 1, late:
 //	both := stream.Tee(s, 2)
 //	pairs := stream.Zip(stream.Map(both, f), stream.Map(both, g), join)
 //
-// Sinks that run one after the other wait for each other for ever. Tee panics if n is less than 1.
+// Sinks that run one after the other wait for each other for ever, and so do those that wait for one that never comes,
+// because its ctx has ended before: let them run in one core.WithGroup, so that its end is that of all. Tee panics if
+// n is less than 1.
 func Tee[T any](s Stream[T], n int) Stream[T] {
 	if n < 1 {
 		panic(fmt.Sprintf("stream: tee of %d", n))

@@ -63,7 +63,8 @@ func (s sequence[T]) run(ctx context.Context, emit func(T) error) error {
 
 // FromQueue is a stream of the items that are got from q, until q is shut down and
 // empty. An item is got only when the one before is dealt with: an early stop
-// leaves the rest in the queue.
+// leaves the rest in the queue. To call TaskDone, for those who wait in Join of q, is left to the
+// stages behind, which know when an item is dealt with.
 func FromQueue[T any](q *queue.AsyncQueue[T]) Stream[T] { return queued[T]{q} }
 
 type queued[T any] struct{ q *queue.AsyncQueue[T] }

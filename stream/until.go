@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/seed-1e54c410/turnstile/core"
+	"github.com/seed-1e54c410/turnstile/internal/park"
 )
 
 // Until is a stream of the values of s that ends, and ends well, when stop is done: a ctx, a
@@ -19,7 +20,9 @@ import (
 //
 // For the stages before, this is a cancel like any other, so that what they have collected is
 // dropped: Until belongs right behind what it is to end, and the stages that collect behind Until. It
-// buffers nothing. In each run a task of its own waits for stop.
+// buffers nothing. In each run a goroutine of its own waits for stop. So a stop that comes from elsewhere ends also
+// a source that never waits, even if nothing of what it gives comes as far as here; in a task, where that has the loop
+// for itself, no timer and no other task of its dispatcher can stop it.
 func Until[T any](s Stream[T], stop interface{ Done() <-chan struct{} }) Stream[T] {
 	return &stoppable[T]{s, stop.Done}
 }
@@ -38,16 +41,10 @@ func (u *stoppable[T]) run(ctx context.Context, emit func(T) error) error {
 		return nil
 	}
 	inner, cancel := core.WithCancel(ctx)
-	watch, err := launch(inner, func(ctx context.Context) error {
-		if _, _, err := core.Receive(ctx, done); err != nil {
-			return err
-		}
-		cancel()
-		return nil
-	})
+	end, err := onDone(inner, done, cancel)
 	defer func() {
 		cancel()
-		_ = join(ctx, watch, false)
+		end()
 	}()
 	if err != nil {
 		return err
@@ -66,12 +63,42 @@ func (u *stoppable[T]) run(ctx context.Context, emit func(T) error) error {
 	switch {
 	case behind != nil || err == nil:
 		return err
-	case ctx.Err() != nil && saysCanceled(err):
+	case ctx.Err() != nil && (err == context.DeadlineExceeded || saysCanceled(err)): // a ctx may say it its own way
 		return ctx.Err()
 	case closed(done) && saysCanceled(err):
 		return nil
 	}
 	return settled(err, stopped)
+}
+
+// onDone calls cancel when done is closed, until end, which waits for that to be over.
+func onDone(ctx context.Context, done <-chan struct{}, cancel func()) (end func(), err error) {
+	if host := park.Self(); host != nil && host.Simulated() { // nothing may happen beside a simulation
+		watch, err := launch(ctx, func(ctx context.Context) error {
+			if _, _, err := core.Receive(ctx, done); err != nil {
+				return err
+			}
+			cancel()
+			return nil
+		})
+		return func() { _ = join(ctx, watch, false) }, err
+	}
+	// A task would have no turn while a source that never waits has its loop.
+	over, gone := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(gone)
+		select {
+		case <-done:
+			cancel()
+		case <-over:
+		}
+	}()
+	return func() {
+		close(over)
+		if _, _, err := core.Receive(core.Shield(ctx), gone); err != nil {
+			<-gone // the dispatcher has closed, and nobody can wait in its tasks
+		}
+	}, nil
 }
 
 func closed(done <-chan struct{}) bool {

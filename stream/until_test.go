@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -137,6 +138,38 @@ func TestUntilErrors(t *testing.T) {
 	}
 }
 
+// ownWords is a ctx that says in its own words that it has ended.
+type ownWords struct{ context.Context }
+
+func (c ownWords) Err() error {
+	if c.Context.Err() == nil {
+		return nil
+	}
+	return errBoom
+}
+
+// The end of the ctx of the sink is its error, whatever the one between it and the source says.
+func TestUntilSaysWhatTheContextSays(t *testing.T) {
+	everywhere(t, func(t *testing.T, ctx context.Context) {
+		limited, cancel := core.WithTimeout(ctx, ms)
+		defer cancel()
+		if _, err := stream.Count(ownWords{limited}, stream.Until(stream.New[int](0), unstopped{})); err != errBoom {
+			t.Errorf("at the deadline: %v", err)
+		}
+		canceled, cancel := core.WithCancel(ctx)
+		cancels := core.Start(ctx, func(ctx context.Context) error {
+			defer cancel()
+			return core.Sleep(ctx, ms)
+		})
+		if _, err := stream.Count(ownWords{canceled}, stream.Until(stream.New[int](0), unstopped{})); err != errBoom {
+			t.Errorf("canceled: %v", err)
+		}
+		if err := cancels.Wait(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // The ends that are not those of the stop stay what they are, also when it is done.
 func TestUntilLeavesOthersAlone(t *testing.T) {
 	everywhere(t, func(t *testing.T, ctx context.Context) {
@@ -185,7 +218,30 @@ func TestUntilLeavesOthersAlone(t *testing.T) {
 	})
 }
 
-// The task that waits for the stop has ended when the sink returns.
+// A stop from elsewhere also ends a source that never waits, and gives nothing that comes as far as Until. In a
+// task that has the loop for itself.
+func TestUntilEndsWhatNeverWaits(t *testing.T) {
+	body := func(ctx context.Context) error {
+		stop, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		n := 0
+		none := stream.Filter(stream.From(numbers(math.MaxInt)), func(context.Context, int) (bool, error) {
+			if n++; n == 10 {
+				go cancel()
+			}
+			return false, nil
+		})
+		return stream.ForEach(ctx, stream.Until(none, stop), func(context.Context, int) error { return errBoom })
+	}
+	if err := body(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if err := core.Run(t.Context(), body); err != nil {
+		t.Error(err)
+	}
+}
+
+// What waits for the stop has ended when the sink returns.
 func TestUntilLeavesNoWatcher(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		err := core.Run(context.Background(), func(ctx context.Context) error {
