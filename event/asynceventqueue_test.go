@@ -326,3 +326,24 @@ func TestEventQueueStress(t *testing.T) {
 		}
 	}
 }
+
+// What cannot work says so at once, and in words.
+func TestReaderMisuse(t *testing.T) {
+	var q event.AsyncEventQueue[int]
+	var zero event.Reader[int]
+	var out []int
+	for name, c := range map[string]struct {
+		call func()
+		want string
+	}{
+		"Read":               {func() { _, _ = zero.Read(t.Context(), 0) }, "event: Reader that was not made by Subscribe"},
+		"Close":              {zero.Close, "event: Reader that was not made by Subscribe"},
+		"ReadCase":           {func() { zero.ReadCase(0, &out) }, "event: Reader that was not made by Subscribe"},
+		"ReadCase to no out": {func() { q.Subscribe().ReadCase(0, nil) }, "event: ReadCase with a nil pointer"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			defer func() { same(t, "panic", fmt.Sprint(recover()), c.want) }()
+			c.call()
+		})
+	}
+}

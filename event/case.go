@@ -18,9 +18,12 @@ func (w *Watch[T]) ChangedCase(since uint64) xsync.Case {
 }
 
 // ReadCase returns the case of an xsync.Select that reads as [Reader.Read] does. If it wins without an
-// error, the values are in out.
+// error, the values are in out, in a new slice. A nil out panics.
 func (r *Reader[T]) ReadCase(limit int, out *[]T) xsync.Case {
-	return r.queue.Case(&r.q.mu, fetch[T]{max: limit}, r.take, func(f fetch[T], err error) {
+	if out == nil {
+		panic("event: ReadCase with a nil pointer")
+	}
+	return r.queue.Case(&r.log().mu, fetch[T]{max: limit}, r.take, func(f fetch[T], err error) {
 		if err == nil {
 			*out = f.out
 		}

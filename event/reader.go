@@ -10,7 +10,8 @@ import (
 )
 
 // Reader reads what is emitted into an [AsyncEventQueue] since it was made by Subscribe. It may be used by
-// several at the same time: then each value goes to one of them.
+// several at the same time: then each value goes to one of them. There is no other way to make one: the zero value
+// panics.
 type Reader[T any] struct {
 	q *AsyncEventQueue[T]
 	// All that follows is guarded by q.mu.
@@ -39,11 +40,19 @@ func (r *Reader[T]) read(ctx context.Context, f fetch[T]) ([]T, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, park.Failed(err)
 	}
-	f, err := r.queue.Wait(ctx, &r.q.mu, f, r.take)
+	f, err := r.queue.Wait(ctx, &r.log().mu, f, r.take)
 	if err != nil {
 		return nil, err
 	}
 	return f.out, nil
+}
+
+// log returns the queue that r reads.
+func (r *Reader[T]) log() *AsyncEventQueue[T] {
+	if r.q == nil {
+		panic("event: Reader that was not made by Subscribe")
+	}
+	return r.q
 }
 
 // take serves a waiter: with the error that ends it, or with what there is.
@@ -116,7 +125,7 @@ func isLagged(err error) bool {
 // Close ends the subscription: what is unread is dropped, and every Read returns ErrClosed, those that
 // wait included. It is idempotent.
 func (r *Reader[T]) Close() {
-	q := r.q
+	q := r.log()
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if r.next == nil {
