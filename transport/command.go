@@ -42,7 +42,8 @@ type Command struct {
 
 	// Group makes the child the leader of a process group of its own: what it starts belongs to that, and
 	// signals that are sent to the Process go to all of the group. It does not get those that the
-	// terminal sends to this process. On Windows only the latter is so.
+	// terminal sends to this process. On Windows only the latter is so. Once the child itself has ended, what it
+	// leaves behind in the group is out of reach of the Process; [Command.Run] kills that, too, when its ctx ends.
 	Group bool
 
 	// ExtraFiles are further open files of the child: the i-th is descriptor 3+i there. Not on Windows.

@@ -3,7 +3,6 @@ package transport
 import (
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/seed-1e54c410/turnstile/dispatch"
 )
@@ -12,9 +11,6 @@ import (
 // have their turn; so it is how many times it may send what was kept, since Flushed and the handler
 // may write more whenever all is sent.
 const maxReads = 4
-
-// errIdle ends a connection whose timeout has passed.
-var errIdle = os.ErrDeadlineExceeded
 
 // eventLatch is an EventConn as the loop sees it.
 type eventLatch EventConn
@@ -39,7 +35,10 @@ func (e *eventLatch) Ready(read, write, hup bool) {
 }
 
 // Closed implements seam.Latch.
-func (e *eventLatch) Closed() { (*EventConn)(e).end(dispatch.ErrClosed) }
+func (e *eventLatch) Closed() {
+	c := (*EventConn)(e)
+	c.end(c.wrap("serve", dispatch.ErrClosed))
+}
 
 // queue makes run run.
 func (c *EventConn) queue() {

@@ -81,7 +81,8 @@ const eventBuffer = 64 << 10
 // The bytes of in are in a buffer that all connections share, and belong to handle until it
 // returns how many of the first of them it has consumed. What is left is kept, and comes
 // again in front of what is received next: so a handler that finds an unfinished message consumes
-// what is before it, and no byte has to be looked at by two pieces of code. handle must not wait
+// what is before it, and no byte has to be looked at by two pieces of code. A message that it leaves though
+// all of it is there waits for more to come, so it goes on as long as there is one. handle must not wait
 // (that panics): what has to, moves to a task by [EventConn.Async].
 //
 // After an error of handle the connection is closed, once what was written is sent. A panic

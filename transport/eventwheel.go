@@ -3,6 +3,7 @@ package transport
 import (
 	"iter"
 	"math"
+	"os"
 	"time"
 
 	"github.com/seed-1e54c410/turnstile/dispatch"
@@ -130,7 +131,7 @@ func (l *eventLoop) next() {
 // look ends c if its time is over, and else puts it where it belongs.
 func (l *eventLoop) look(c *EventConn) {
 	if left, _ := l.due(c); left <= 0 && c.state&eventQueued == 0 {
-		c.end(errIdle)
+		c.end(c.wrap("serve", os.ErrDeadlineExceeded))
 		return
 	}
 	// Also if something has come for it in this very turn.

@@ -41,7 +41,8 @@ type Packet struct {
 }
 
 // Reply sends data to the sender of the message, as PacketConn.WriteTo does, or PacketConn.Write on a socket that
-// is connected to it. It ends with the deadlines of the socket and, in a task, with that.
+// is connected to it. It ends with the deadlines of the socket and, in a task, with that. A Unix socket without a
+// name, as that of Dial is, cannot be answered: the error is syscall.EDESTADDRREQ inside.
 func (p *Packet) Reply(data []byte) (int, error) {
 	if p.Conn.peer && p.fromPeer() {
 		return p.Conn.Write(data)
@@ -49,7 +50,11 @@ func (p *Packet) Reply(data []byte) (int, error) {
 	if p.From.IsValid() {
 		return p.Conn.WriteToAddrPort(data, p.From)
 	}
-	return p.Conn.WriteTo(data, &net.UnixAddr{Net: p.Conn.LocalAddr().Network(), Name: p.FromUnix})
+	to := &net.UnixAddr{Net: p.Conn.LocalAddr().Network(), Name: p.FromUnix}
+	if p.FromUnix == "" {
+		return 0, p.Conn.wrapTo(syscall.EDESTADDRREQ, to)
+	}
+	return p.Conn.WriteTo(data, to)
 }
 
 // fromPeer reports whether the sender is the one that the socket is connected to. A message may have come before it

@@ -14,10 +14,11 @@ import (
 )
 
 // Run starts the process and waits until it has ended and its output is copied: to Stdout and Stderr, and
-// from Stdin to its input, where these are readers and writers of any kind. They are used by
-// core.Blocking, but for those of packages bytes and strings. Stdin is left
-// when the process ends, but a Read that is under way is waited for: hand over an *os.File or *Pipe
-// rather than a reader that may wait for long.
+// from Stdin to its input, where these are readers and writers of any kind. Those of packages bytes and strings,
+// a [Conn], a [TLSConn], a [Reader] of one of these, and what their With returns are used by tasks, others by
+// core.Blocking. Stdin is left when the process ends, and all are when ctx does, but a call by core.Blocking that is
+// under way is waited for: hand over an *os.File, a *Pipe or a *Conn rather than a reader or writer that may wait for
+// long.
 //
 // The error is nil for the exit code 0; an *[exec.ExitError] that tells of any other, and of a signal; or
 // that of a reader or writer if nothing else is wrong. If ctx ends before, the process is
@@ -244,6 +245,44 @@ func (r *running) failed() error {
 	return nil
 }
 
+// inTask reports whether a task can use a reader or writer: its calls do not wait, or end with the task.
+func inTask(stream any) bool {
+	switch s := stream.(type) {
+	case *bytes.Buffer, *bytes.Reader, *strings.Reader, *strings.Builder, *tailBuffer, *Conn, *TLSConn, *view, *tlsView:
+		return true
+	case *Reader:
+		switch s.from.(type) {
+		case *view, *tlsView: // which end with their own ctx alone
+			return false
+		}
+		return inTask(s.from)
+	}
+	return false
+}
+
+// joined returns stream, or if it is a view of a connection one that ends with ctx as well.
+func joined(ctx context.Context, stream any) (with any, leave func()) {
+	var own context.Context
+	switch s := stream.(type) {
+	case *view:
+		own = s.ctx
+	case *tlsView:
+		own = s.ctx
+	default:
+		return stream, func() {}
+	}
+	both, cancel := core.WithCancel(own)
+	stop := context.AfterFunc(ctx, cancel)
+	leave = func() {
+		stop()
+		cancel()
+	}
+	if s, ok := stream.(*view); ok {
+		return s.Conn.With(both), leave
+	}
+	return stream.(*tlsView).TLSConn.With(both), leave
+}
+
 // copyBuffer is how much is copied at a time: what a pipe holds on Linux.
 const copyBuffer = 64 << 10
 
@@ -253,9 +292,10 @@ func feed(ctx context.Context, p *Pipe, r io.Reader) error {
 	read := func(b []byte) (int, error) {
 		return core.Blocking(ctx, func(context.Context) (int, error) { return r.Read(b) })
 	}
-	switch r.(type) {
-	case *bytes.Buffer, *bytes.Reader, *strings.Reader:
-		read = r.Read
+	if inTask(r) {
+		with, leave := joined(ctx, r)
+		defer leave()
+		read = with.(io.Reader).Read
 	}
 	b := make([]byte, copyBuffer)
 	for {
@@ -283,9 +323,10 @@ func drain(ctx context.Context, p *Pipe, w io.Writer) error {
 	write := func(b []byte) (int, error) {
 		return core.Blocking(ctx, func(context.Context) (int, error) { return w.Write(b) })
 	}
-	switch w.(type) {
-	case *bytes.Buffer, *strings.Builder, *tailBuffer:
-		write = w.Write
+	if inTask(w) {
+		with, leave := joined(ctx, w)
+		defer leave()
+		write = with.(io.Writer).Write
 	}
 	b := make([]byte, copyBuffer)
 	for {

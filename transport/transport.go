@@ -29,6 +29,11 @@
 // the order they came in: a caller that is a task of a dispatcher nobody turns holds up those
 // behind it.
 //
+// A call of a task that need not wait returns at once: only every 64th in a row of one connection lets the others
+// on the loop have their turn, and what a buffered reader has already makes no call at all. So a task that
+// hands what it reads to others, by a queue with a bound perhaps, can hand over hundreds of lines before one of them
+// runs: see core.Yield.
+//
 // Run a server of net/http on a goroutine, go srv.Serve(l): between accepts that fail, for
 // want of descriptors perhaps, it sleeps by package time, which in a task stops the loop. Run a client of it on a
 // goroutine, too, or by core.Blocking: a request in a task waits by a channel for connections that are
