@@ -209,6 +209,7 @@ func (c *crowd) cancels() {
 	c.mu.Lock()
 	tasks := c.run.tasks
 	c.mu.Unlock()
+	c.run.extend(len(tasks))
 	for _, d := range c.run.plan.cancels {
 		if d.Step == c.run.step && len(tasks) > 0 {
 			tasks[d.Pick%len(tasks)].handle.CancelCause(errDrawn)

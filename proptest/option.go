@@ -73,9 +73,12 @@ func Cases(n int) Option {
 // Deviations sets how often at most, in one case, another callback than the first of the FIFO is run
 // next. The default is 6; 0 leaves the order as a real dispatcher has it.
 //
-// Only the first hundred steps of a case are drawn from, here and for [Cancels], [Panics] and [Timers], and early ones
-// more often: a case that gets to the point within some ten steps is searched best. What comes later in a
-// long one keeps the order of the FIFO. [Exhaustive] has no such bound.
+// Where they are is drawn, here and for [Cancels], [Panics], [Timers] and the changes of [PCT], from all steps of the
+// case: some for the first hundred, small ones being more likely, and then, of those that are left, some for
+// each part in which the case gets twice as long, that is from step 100, 200, 400 on and so forth; those of one part
+// are within about a hundred steps of each other. So an early step is more likely than a late one: a case
+// that gets to the point within some ten steps is searched best, and one of a thousand takes many cases for a bug that
+// needs a certain one of its steps.
 func Deviations(n int) Option {
 	notNegative(n, "Deviations")
 	return func(c *config) { c.deviations = n }

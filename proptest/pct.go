@@ -31,7 +31,8 @@ func PCT(d int) Option {
 // ranking is who goes first under PCT.
 type ranking struct {
 	drawn   []int // priorities of the tasks, in order of their first choice; 0 beyond
-	changes []int // steps at which the first one falls behind
+	changes []int // steps, still to come, at which the first one falls behind
+	planned int   // changes that were drawn
 	rank    map[context.Context]int
 	lowest  int
 }
@@ -54,9 +55,14 @@ func (c *config) drawRanking(t *rapid.T, tasks int) *ranking {
 	k := &ranking{rank: map[context.Context]int{}}
 	k.drawn = rapid.SliceOfN(priority, tasks+2, tasks+2).Draw(t, "priorities")
 	if c.priorities > 1 {
-		k.changes = rapid.SliceOfN(anyStep, 0, c.priorities-1).Draw(t, "changes of priority")
+		k.add(rapid.SliceOfN(anyStep, 0, c.priorities-1).Draw(t, "changes of priority"))
 	}
 	return k
+}
+
+func (k *ranking) add(changes []int) {
+	k.changes = append(k.changes, changes...)
+	k.planned += len(changes)
 }
 
 // choose picks the first of the highest rank. A change of an earlier step, in which there was no

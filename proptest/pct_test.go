@@ -3,6 +3,7 @@ package proptest_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/seed-1e54c410/turnstile/core"
@@ -44,6 +45,22 @@ func TestPCT(t *testing.T) {
 		wants(t, found(t, late(20), proptest.Replay(plan)), "too late")
 		held(t, late(20), proptest.Replay(""))
 	}
+}
+
+// A task that is held up for long does not make the report long.
+func TestPCTReport(t *testing.T) {
+	out := found(t, late(200), proptest.PCT(2))
+	plan := replayOf(t, out)
+	if n := len(strings.Fields(plan)); n > 20 {
+		t.Errorf("the plan has %d words: %s", n, plan)
+	}
+	for line := range strings.Lines(out) {
+		if len(line) > 1000 {
+			t.Errorf("a line of %d characters: %s", len(line), line)
+		}
+	}
+	wants(t, out, "too late", " more\n")
+	wants(t, found(t, late(200), proptest.Replay(plan)), "too late")
 }
 
 // A case in which no order matters shrinks to plain FIFO.

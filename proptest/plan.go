@@ -29,7 +29,7 @@ func (d disturbance) String() string { return fmt.Sprintf("step %d: %d", d.Step,
 // GoString keeps what rapid logs short.
 func (d disturbance) GoString() string { return fmt.Sprintf("%d@%d", d.Pick, d.Step) }
 
-// horizon bounds the steps that are drawn. Small ones are more likely.
+// horizon bounds the steps that are drawn before a case begins. Small ones are more likely. For those behind it see later.
 const horizon = 100
 
 // draw draws a plan. Each list is a group that rapid can make shorter by itself.
@@ -83,8 +83,19 @@ func (c *config) list(n, low, high int) *rapid.Generator[[]disturbance] {
 func (p *plan) String() string {
 	var all []string
 	add := func(sign string, list []disturbance) {
-		for _, d := range list {
-			all = append(all, fmt.Sprintf("%s%d@%d", sign, d.Pick, d.Step))
+		for len(list) > 0 {
+			d, n := list[0], 1
+			for n < len(list) && list[n] == (disturbance{d.Step + n, d.Pick}) {
+				n++
+			}
+			word := fmt.Sprintf("%s%d@%d", sign, d.Pick, d.Step)
+			if n > 2 { // as a task has that PCT holds up for long
+				word += fmt.Sprintf("-%d", d.Step+n-1)
+			} else {
+				n = 1
+			}
+			all = append(all, word)
+			list = list[n:]
 		}
 	}
 	add("d", p.deviations)
@@ -99,14 +110,21 @@ func (p *plan) String() string {
 	return strings.Join(all, " ")
 }
 
+// longest bounds the steps of one word.
+const longest = 1_000_000
+
 // parsePlan is the reverse of String.
 func parsePlan(text string) (*plan, error) {
 	p := &plan{}
 	for word := range strings.FieldsSeq(text) {
 		what, at, ok := strings.Cut(word, "@")
+		at, to, several := strings.Cut(at, "-")
 		step, valid := number(at)
 		if !ok || !valid || what == "" {
 			return nil, fmt.Errorf("%q is not of the form d1@4, c0@2, p0@3, t@5 or r@1", word)
+		}
+		if several && (what == "t" || what == "r") {
+			return nil, fmt.Errorf("%q is of several steps, which %s cannot be", word, what)
 		}
 		switch what {
 		case "t":
@@ -124,7 +142,15 @@ func parsePlan(text string) (*plan, error) {
 		if !valid {
 			return nil, fmt.Errorf("%q has no number in front of the @", word)
 		}
-		*list = append(*list, disturbance{step, pick})
+		last := step
+		if several {
+			if last, valid = number(to); !valid || last < step || last-step > longest {
+				return nil, fmt.Errorf("%q does not go from one step to a later one, with less than %d between", word, longest)
+			}
+		}
+		for ; step <= last; step++ {
+			*list = append(*list, disturbance{step, pick})
+		}
 	}
 	return p, nil
 }
@@ -154,13 +180,15 @@ func (p *plan) trim(steps int) *plan {
 // changed: a number that is larger than there are callbacks or tasks counts from the first again. The
 // words are, each with the step, counted from 0, behind the @:
 //
-//	d1@4  not the first of the ready callbacks runs in step 4, but the one that has 1 before it
-//	c0@2  the first task of P.Go is canceled before step 2
-//	p0@3  the first task dies in the first wait that ends in step 3 or later
-//	t@5   the clock goes on to the next deadline before step 5
-//	r@1   under Goroutines, start 1 is followed by the next one at once
+//	d1@4    not the first of the ready callbacks runs in step 4, but the one that has 1 before it
+//	d1@4-9  so it is in each of the steps 4 to 9
+//	c0@2    the first task of P.Go is canceled before step 2
+//	p0@3    the first task dies in the first wait that ends in step 3 or later
+//	t@5     the clock goes on to the next deadline before step 5
+//	r@1     under Goroutines, start 1 is followed by the next one at once
 //
-// The options that say how much is drawn do nothing then. Replay panics if the text is not of that form. An empty text is the plain schedule.
+// The options that say how much is drawn do nothing then. Replay panics if the text is not of that form. An empty
+// text is the plain schedule.
 func Replay(text string) Option {
 	p, err := parsePlan(text)
 	if err != nil {

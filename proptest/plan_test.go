@@ -62,11 +62,26 @@ func size(p *plan) int {
 	return len(p.deviations) + len(p.cancels) + len(p.panics) + len(p.timers) + len(p.rushes)
 }
 
+// What happens in a row of steps is one word, and the words that it stands for mean the same.
+func TestPlanTextOfRows(t *testing.T) {
+	for text, want := range map[string]string{
+		"d1@3 d1@4 d1@5 d1@6":     "d1@3-6",
+		"d1@3-6 d1@8":             "d1@3-6 d1@8",
+		"d1@3 d1@4 d2@5":          "d1@3 d1@4 d2@5",
+		"d1@3-5 d2@6-6 d2@7 d2@8": "d1@3-5 d2@6-8",
+		"c0@1-3 p1@2-4":           "c0@1-3 p1@2-4",
+	} {
+		if p, err := parsePlan(text); err != nil || p.String() != want {
+			t.Errorf("%q became %q, %v", text, p, err)
+		}
+	}
+}
+
 // Text of another form is refused, with the word in question.
 func TestPlanTextRefused(t *testing.T) {
 	for _, text := range []string{
 		"d1", "d1@", "@3", "d@3", "1@3", "x1@3", "d-1@3", "d1@-3", "d1@3,c0@1", "d1@3 d", "t1@3", "r0@1", "d1@x", "d1@3@4", "d+1@3", "d01@3",
-		"d99999999999999999999@1",
+		"d99999999999999999999@1", "d1@5-4", "d1@5-", "d1@-5", "d1@1-2-3", "t@1-4", "r@1-4", "d1@0-999999999", "d1@0-x",
 	} {
 		if p, err := parsePlan(text); err == nil {
 			t.Errorf("%q was read as %q", text, p)

@@ -89,6 +89,9 @@ func (s *story) text(b *strings.Builder, name string) {
 
 const plainFIFO = "deviations from FIFO: none"
 
+// fewDeviations are named before the schedule. There are many under PCT only.
+const fewDeviations = 12
+
 // perturbations tells what the plan has done to the case.
 func (s *story) perturbations() []string {
 	if text := s.final.plan.String(); len(s.scenes) == 0 && text != "" {
@@ -112,6 +115,9 @@ func (s *story) perturbations() []string {
 		early = append(early, fmt.Sprintf("before step %d", step))
 	}
 	lines := []string{plainFIFO}
+	if n := len(deviations) - fewDeviations; n > 1 { // the schedule has a mark at each
+		deviations = append(deviations[:fewDeviations], fmt.Sprintf("and %d more", n))
+	}
 	if len(deviations) > 0 {
 		lines[0] = "deviations from FIFO: " + strings.Join(deviations, "; ")
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"testing/synctest"
 	"time"
 
@@ -31,6 +32,7 @@ type run struct {
 	finally []claim
 
 	plan    *plan
+	reach   int // the step at which more of the plan is drawn
 	phase   phase
 	now     int64 // virtual time in nanoseconds
 	step    int   // steps made
@@ -132,11 +134,15 @@ func (r *run) start(name string, fn func(ctx context.Context) error) *core.Task 
 // whole is the property and its tasks.
 func (r *run) whole(pl *plan, tr *trace) {
 	r.trace = tr
+	r.reach = math.MaxInt // of a plan that is not drawn
 	r.check.prop(r.p)
 	if pl == nil {
 		pl = r.check.draw(r.p.T, len(r.tasks))
 		if r.check.priorities > 0 {
 			r.ranking = r.check.drawRanking(r.p.T, len(r.tasks))
+		}
+		if r.check.replay == nil {
+			r.reach = horizon
 		}
 	}
 	r.plan = pl

@@ -14,14 +14,15 @@ import (
 func (r *run) choose(ready []seam.Runnable) int {
 	pick := 0
 	if r.phase == working || r.phase == clearing {
-		for _, d := range r.plan.deviations {
-			if d.Step == r.step {
-				pick = d.Pick % len(ready)
-			}
-		}
 		if r.ranking != nil {
 			if pick = r.ranking.choose(r.step, ready); pick > 0 {
 				r.plan.deviations = append(r.plan.deviations, disturbance{r.step, pick})
+			}
+		} else {
+			for _, d := range r.plan.deviations {
+				if d.Step == r.step {
+					pick = d.Pick % len(ready)
+				}
 			}
 		}
 		if r.trace != nil {
@@ -65,6 +66,7 @@ func (r *run) stepped() bool {
 
 // disturb does what the plan has in store for the moment before a step.
 func (r *run) disturb() {
+	r.extend(len(r.tasks))
 	for _, step := range r.plan.timers {
 		if step == r.step {
 			if next, armed := r.world.loop.Next(); armed && next > r.now {

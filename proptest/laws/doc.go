@@ -1,12 +1,14 @@
 // Package laws has suites for what the types of this module promise, ready for types of one's own.
 //
-//		func TestPool(t *testing.T) {
-//			laws.Semaphore(t, func(size int) laws.Locker { return pool.New(size) })
-//		}
+//	func TestPool(t *testing.T) {
+//		laws.Semaphore(t, func(size int) laws.Locker { return pool.New(size) })
+//	}
 //
-//	  - [Lock], [RWLock] and [Semaphore] for what is held for a while: locks, limiters, pools.
-//	  - [Queue] and [Stream] for what items go through, [Broadcast] where every reader gets every item.
-//	  - [Event] for a flag that is waited for.
+// These are the suites:
+//
+//   - [Lock], [RWLock] and [Semaphore] for what is held for a while: locks, limiters, pools.
+//   - [Queue] and [Stream] for what items go through, [Broadcast] where every reader gets every item.
+//   - [Event] for a flag that is waited for.
 //
 // Each is a [proptest.Check] in which drawn tasks make drawn calls, under drawn schedules and cancels: some wait with
 // the ctx of their task, some with one that ends soon or has ended before the call, some only try. A type
