@@ -76,9 +76,9 @@ func parse(args []string, stderr io.Writer) (config, error) {
 	flags.BoolVar(&cfg.demo, "demo", false, "serve a site to crawl")
 	flags.IntVar(&cfg.parallel, "parallel", 8, "how many pages are fetched at the same time")
 	flags.IntVar(&cfg.depth, "depth", 3, "how many links away from the start, 0 for the start alone")
-	flags.DurationVar(&cfg.interval, "interval", 50*time.Millisecond, "begin a page so often at most")
+	flags.DurationVar(&cfg.interval, "interval", 50*time.Millisecond, "the least time from the start of one page to that of the next")
 	flags.IntVar(&cfg.tries, "tries", 3, "how often a page is tried in all")
-	flags.DurationVar(&cfg.delay, "delay", 100*time.Millisecond, "the time before the second try, which then doubles")
+	flags.DurationVar(&cfg.delay, "delay", 100*time.Millisecond, "the time before the second try; it doubles for each further one")
 	flags.DurationVar(&cfg.timeout, "timeout", 2*time.Second, "give up a page after so long, tries and all")
 	if err := flags.Parse(args); err != nil {
 		return cfg, err

@@ -93,7 +93,7 @@ func parse(args []string, stderr io.Writer) (config, error) {
 	flags.IntVar(&cfg.batch, "batch", 1000, "write after so many lines")
 	flags.DurationVar(&cfg.delay, "delay", time.Second, "write when a line has waited for so long, 0 for no limit")
 	flags.Int64Var(&cfg.size, "size", 64<<20, "begin another archive when one has so many bytes")
-	flags.DurationVar(&cfg.poll, "poll", 200*time.Millisecond, "look so often whether a file has grown")
+	flags.DurationVar(&cfg.poll, "poll", 200*time.Millisecond, "how long to wait at the end of a file before another look")
 	if err := flags.Parse(args); err != nil {
 		return cfg, err
 	}
