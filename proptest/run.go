@@ -223,10 +223,14 @@ func (r *run) ask(claims []claim, as kind) {
 	if r.fault != nil || len(claims) == 0 {
 		return
 	}
-	who := ""
-	defer r.catch(&who)
+	name := ""
+	defer func() {
+		if value := recover(); value != nil {
+			r.died(fmt.Sprintf("claim %q", name), value)
+		}
+	}()
 	for i, c := range claims {
-		who = fmt.Sprintf("claim %q", c.name)
+		name = c.name
 		if !c.ok() {
 			r.fail(&failure{kind: as, what: c.name, index: i})
 			return
