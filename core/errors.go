@@ -78,25 +78,36 @@ func saysOnly(err error, these ...error) bool {
 	return false
 }
 
-// isPanic reports whether err is that of a task that has panicked, or wraps one. An error whose own
-// methods panic when it is asked is not.
-func isPanic(err error) (yes bool) {
+// isPanic reports whether err is that of a task that has panicked, or wraps one.
+func isPanic(err error) bool { return panicIn(err) != nil }
+
+// panicIn returns the first panic in err, nil if there is none. An error whose own methods panic when it is
+// asked has none.
+func panicIn(err error) (p *PanicError) {
 	defer func() {
 		if recover() != nil {
-			yes = false
+			p = nil
 		}
 	}()
-	_, yes = errors.AsType[*PanicError](err)
-	return yes
+	p, _ = errors.AsType[*PanicError](err)
+	return p
 }
 
-// PanicError is the error of a task that has panicked.
+// PanicError is the error of a task that has panicked. It stays the same where a panic is passed on: from a
+// function of [Blocking] to its task, and from the main task to the caller of [Run].
 type PanicError struct {
 	Value any    // what panic was called with
-	Stack []byte // of the task, at the panic
+	Stack []byte // of the task, or the function of Blocking, at the panic
 }
 
-func newPanicError(value any) *PanicError { return &PanicError{value, debug.Stack()} }
+// newPanicError returns the error of a panic with value. One that is passed on, as by [Blocking] and the
+// next of a [Pull], is the first one still, with the stack of that.
+func newPanicError(value any) *PanicError {
+	if e, ok := value.(*PanicError); ok && e != nil {
+		return e
+	}
+	return &PanicError{value, debug.Stack()}
+}
 
 // Error gives the value and the stack.
 func (e *PanicError) Error() string {

@@ -3,6 +3,7 @@ package core
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 
 	"github.com/seed-1e54c410/turnstile/internal/park"
@@ -15,7 +16,8 @@ import (
 // The first error, of fn or of a task, is what WithGroup returns, and cancels the rest: the ctx
 // that fn gets, which ends with ctx as well and when WithGroup returns, and every task, with
 // that error as the cause. A panic of a task is such an error, a *[PanicError], and so is a
-// Goexit, as ErrGoexit. If fn itself panics or calls Goexit, the tasks are canceled and waited
+// Goexit, as ErrGoexit. Errors that come later are dropped, but for panics, such as those of
+// clean-up, which are joined to the first one. If fn itself panics or calls Goexit, the tasks are canceled and waited
 // for, and then it goes on.
 //
 // If ctx ends, fn and the tasks are canceled, and WithGroup waits for them all the same. Errors
@@ -50,10 +52,10 @@ func WithGroup(ctx context.Context, fn func(ctx context.Context, g *Group) error
 	switch {
 	case g.err == nil:
 		return err
-	case err != nil:
-		return errors.Join(g.err, err)
+	case err == nil && g.later == nil:
+		return g.err
 	}
-	return g.err
+	return errors.Join(append(append([]error{g.err}, g.later...), err)...)
 }
 
 // errLeft is the cause of the cancel when the function of a group does not return.
@@ -75,6 +77,8 @@ type Group struct {
 	over   *ending    // every task is canceled so, also those that begin yet; nil: none
 	called bool       // by Cancel: that tasks say so is no error
 	err    error      // the first one
+	later  []error    // others, of which each has a panic that none before it has
+	panics []*PanicError
 	n      int        // tasks that have a place
 	limit  int        // places; 0: any number
 	first  *groupTask // those that have begun and not ended
@@ -160,7 +164,7 @@ func (g *Group) Cancel() {
 	g.mu.Lock()
 	g.called = true
 	g.mu.Unlock()
-	g.stop(&ending{context.Canceled, context.Canceled}, nil)
+	g.stop(&ending{context.Canceled, context.Canceled}, nil, nil)
 }
 
 // CancelCause does what an error of a task does: it cancels the ctx of the group and all its
@@ -258,7 +262,7 @@ func (g *Group) fail(err error) {
 	if called && isCanceled(err) {
 		return
 	}
-	g.stop(&ending{context.Canceled, err}, err)
+	g.stop(&ending{context.Canceled, err}, err, panicIn(err))
 }
 
 // isCanceled reports whether err only says that its task was canceled. An error whose own methods
@@ -272,9 +276,9 @@ func isCanceled(err error) (yes bool) {
 	return saysOnly(err, context.Canceled)
 }
 
-// stop cancels the group, if nobody has done so, and notes its first error, if any. If its ctx has
+// stop cancels the group, if nobody has done so, and notes its first error, if any, and what has panicked. If its ctx has
 // ended by itself, that is why, though a task may have seen it first, and returned it as an error.
-func (g *Group) stop(e *ending, err error) {
+func (g *Group) stop(e *ending, err error, panicked *PanicError) {
 	if g.ctx == nil { // the zero value
 		return
 	}
@@ -282,8 +286,14 @@ func (g *Group) stop(e *ending, err error) {
 		e = before
 	}
 	g.mu.Lock()
-	if g.err == nil {
+	switch {
+	case g.err == nil:
 		g.err = err
+	case panicked != nil && !slices.Contains(g.panics, panicked):
+		g.later = append(g.later, err)
+	}
+	if panicked != nil {
+		g.panics = append(g.panics, panicked)
 	}
 	if g.over != nil {
 		g.mu.Unlock()
@@ -336,7 +346,7 @@ func (g *Group) wait() error {
 		if err == nil {
 			return nil
 		}
-		g.stop(&ending{context.Canceled, err}, nil)
+		g.stop(&ending{context.Canceled, err}, nil, nil)
 	}
 	_, err := g.end.Wait(context.Background(), &g.mu, struct{}{}, g.none)
 	if err != nil {

@@ -48,6 +48,7 @@ type groupModel struct {
 	called bool // by Cancel first
 	left   bool // the function has returned
 	first  error
+	later  int // panics behind it
 }
 
 var (
@@ -125,8 +126,11 @@ func (gm *groupModel) failed(err error) {
 		return
 	}
 	gm.over = true
-	if gm.first == nil {
+	switch {
+	case gm.first == nil:
 		gm.first = err
+	case panicked:
+		gm.later++
 	}
 }
 
@@ -183,14 +187,23 @@ func (gs *groups) group(ctx context.Context, m *member) error {
 		})
 	}()
 	gs.ended(m)
-	_, isPanic := err.(*core.PanicError)
+	first := err
+	if gm.later > 0 && !panicked {
+		all, _ := err.(interface{ Unwrap() []error })
+		if all == nil || len(all.Unwrap()) != 1+gm.later {
+			gs.fail("a group returned %v, and not %d panics with the first error", err, gm.later)
+			return err
+		}
+		first = all.Unwrap()[0]
+	}
+	_, isPanic := first.(*core.PanicError)
 	switch {
 	case panicked:
 	case gm.first == somePanic:
 		if !isPanic {
 			gs.fail("a group returned %v, not the panic", err)
 		}
-	case err != gm.first:
+	case first != gm.first:
 		gs.fail("a group returned %v, not the first error %v", err, gm.first)
 	}
 	return err
