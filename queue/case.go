@@ -1,22 +1,19 @@
 package queue
 
-import (
-	"github.com/seed-1e54c410/turnstile/internal/park"
-	xsync "github.com/seed-1e54c410/turnstile/sync"
-)
+import xsync "github.com/seed-1e54c410/turnstile/sync"
 
 // GetCase returns the case of an xsync.Select that gets an item as [AsyncQueue.Get] does. If it
 // wins without an error, the item is in v. Its error is ErrShutdown, if the queue is shut down and
 // empty. A nil v panics.
 func (q *AsyncQueue[T]) GetCase(v *T) xsync.Case {
 	given(v != nil)
-	return q.getCase(entry[T]{}, func(e entry[T]) { *v = e.v })
+	return q.getCase(entry[T]{}, into(v))
 }
 
 // GetLastCase is GetCase for [AsyncQueue.GetLast].
 func (q *AsyncQueue[T]) GetLastCase(v *T) xsync.Case {
 	given(v != nil)
-	return q.getCase(entry[T]{kind: other}, func(e entry[T]) { *v = e.v })
+	return q.getCase(entry[T]{kind: other}, into(v))
 }
 
 // GetBatchCase is GetCase for [AsyncQueue.GetBatch]: if it wins without an error, the items are in
@@ -24,7 +21,11 @@ func (q *AsyncQueue[T]) GetLastCase(v *T) xsync.Case {
 func (q *AsyncQueue[T]) GetBatchCase(limit int, items *[]T) xsync.Case {
 	given(items != nil)
 	b := &batch[T]{max: max(limit, 0)}
-	return q.getCase(entry[T]{batch: b}, func(entry[T]) { *items, b.items = b.items, nil })
+	return q.getCase(entry[T]{batch: b}, func(_ entry[T], err error) {
+		if err == nil {
+			*items, b.items = b.items, nil
+		}
+	})
 }
 
 // PutCase returns the case of an xsync.Select that puts v as [AsyncQueue.Put] does. Its error is
@@ -48,6 +49,12 @@ func (q *AsyncQueue[T]) ReserveCase(slot **Slot[T]) xsync.Case {
 	})
 }
 
+// JoinCase returns the case of an xsync.Select that wins when all items have been dealt with, see
+// [AsyncQueue.Join].
+func (q *AsyncQueue[T]) JoinCase() xsync.Case {
+	return q.joiners.Case(&q.mu, struct{}{}, q.joined, nil)
+}
+
 // GetCase returns the case of an xsync.Select that gets the first item, see [AsyncQueue.GetCase].
 func (q *AsyncPriorityQueue[T]) GetCase(v *T) xsync.Case { return q.q.GetCase(v) }
 
@@ -66,20 +73,29 @@ func (q *AsyncPriorityQueue[T]) ReserveCase(slot **Slot[T]) xsync.Case {
 	return q.made().ReserveCase(slot)
 }
 
+// JoinCase returns the case of an xsync.Select that wins when all items have been dealt with, see
+// [AsyncQueue.Join].
+func (q *AsyncPriorityQueue[T]) JoinCase() xsync.Case { return q.q.JoinCase() }
+
 func given(ok bool) {
 	if !ok {
 		panic("queue: Case with a nil pointer")
 	}
 }
 
-func (q *AsyncQueue[T]) getCase(e entry[T], got func(entry[T])) xsync.Case {
-	return park.Matching(q.getters.Case(&q.mu, e, q.takeGet, func(e entry[T], err error) {
-		if err == nil {
-			got(e)
-		}
-	}), q.match)
+func (q *AsyncQueue[T]) getCase(e entry[T], got func(entry[T], error)) xsync.Case {
+	return q.getters.MatchCase(&q.mu, e, q.takeGet, q.match, got)
 }
 
 func (q *AsyncQueue[T]) putCase(e entry[T], put func(entry[T], error)) xsync.Case {
-	return park.Matching(q.putters.Case(&q.mu, e, q.takePut, put), q.match)
+	return q.putters.MatchCase(&q.mu, e, q.takePut, q.match, put)
+}
+
+// into is how an item that was got comes to v.
+func into[T any](v *T) func(entry[T], error) {
+	return func(e entry[T], err error) {
+		if err == nil {
+			*v = e.v
+		}
+	}
 }

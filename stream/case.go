@@ -1,9 +1,6 @@
 package stream
 
-import (
-	"github.com/seed-1e54c410/turnstile/internal/park"
-	xsync "github.com/seed-1e54c410/turnstile/sync"
-)
+import xsync "github.com/seed-1e54c410/turnstile/sync"
 
 // ReadCase returns the case of an xsync.Select that reads a value as [FutureStream.Read] does. If it wins
 // without an error, the value is in v. Its error is that of Read at the end: io.EOF, or what Fail was given. A nil
@@ -13,17 +10,17 @@ func (s *FutureStream[T]) ReadCase(v *T) xsync.Case {
 		panic("stream: ReadCase with a nil pointer")
 	}
 	var zero T
-	return park.Matching(s.readers.Case(&s.mu, zero, s.selectRead, func(got T, err error) {
+	return s.readers.MatchCase(&s.mu, zero, s.selectRead, s.match, func(got T, err error) {
 		if err == nil {
 			*v = got
 		}
-	}), s.match)
+	})
 }
 
 // WriteCase returns the case of an xsync.Select that writes v as [FutureStream.Write] does. Its error is
 // ErrEnded, if the stream has ended.
 func (s *FutureStream[T]) WriteCase(v T) xsync.Case {
-	return park.Matching(s.writers.Case(&s.mu, v, s.selectWrite, nil), s.match)
+	return s.writers.MatchCase(&s.mu, v, s.selectWrite, s.match, nil)
 }
 
 // selectRead is tryRead at the beginning of a Select.

@@ -238,11 +238,17 @@ type Stats struct {
 	Len     int // values in the buffer
 	Readers int // callers waiting for a value
 	Writers int // callers waiting for room, or for a reader
+	// Who is who waits, to read and to write, while core.Track is on; else nil.
+	Who *xsync.Who
 }
 
 // Stats returns the state of the stream, for tests and diagnosis.
 func (s *FutureStream[T]) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return Stats{Len: s.items.Len(), Readers: s.readers.Len(), Writers: s.writers.Len()}
+	all := Stats{Len: s.items.Len(), Readers: s.readers.Len(), Writers: s.writers.Len(), Who: s.readers.Who()}
+	if also := s.writers.Who(); all.Who != nil && also != nil { // tracking is turned on and off without a lock
+		all.Who.Waiters = append(all.Who.Waiters, also.Waiters...)
+	}
+	return all
 }

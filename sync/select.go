@@ -54,6 +54,16 @@ func (q *WaitQueue[V]) Case(mu *sync.Mutex, v V, take func(*V) (bool, error), do
 	return park.NewCase(&q.q, mu, v, take, done)
 }
 
+// MatchCase is Case for an owner of two queues whose waiters let each other go, such as those who put and those who
+// get, where a take function would have to do what it must not. So take is asked only when a Select begins, also if
+// others wait: it is the owner's call without the wait, as far as it is about the caller. All else is done by match,
+// with mu held: it lets everybody go who may, on both sides, by Settle, [Pair] and the like. It is called when take has
+// answered true, when the case has come to wait, and when it has left its queue. A panic of either leaves the Select,
+// and has to leave mu unlocked.
+func (q *WaitQueue[V]) MatchCase(mu *sync.Mutex, v V, take func(*V) (bool, error), match func(), done func(V, error)) Case {
+	return park.Matching(park.NewCase(&q.q, mu, v, take, done), match)
+}
+
 // After is the case of a [Select] that wins when d has passed, counted from the call of Select: on
 // the clock of the dispatcher in a task. For d ≤ 0 it wins if no case before it does at once.
 func After(d time.Duration) Case { return park.NewTimerCase(d) }

@@ -31,6 +31,8 @@ func TestSelectTypes(t *testing.T) {
 	q := queue.New[int](1)
 	prio := queue.NewPriority(1, func(a, b int) int { return a - b })
 	var slot *queue.Slot[int]
+	done := queue.New[int](0)
+	prioDone := queue.NewPriority(0, func(a, b int) int { return a - b })
 	bucket := xsync.NewTokenBucket(3, 0, xsync.Continuous)
 	s1 := stream.New[int](1)
 	var f *core.Future[int]
@@ -108,6 +110,14 @@ func TestSelectTypes(t *testing.T) {
 				v, err := q.TryGet()
 				return ok && v == 16 && err == nil
 			},
+		},
+		"AsyncQueue join": {
+			func() { _ = done.TryPut(22) }, done.JoinCase, func() { _, _ = done.TryGet(); done.TaskDone() },
+			func() bool { return done.Stats().Joiners == 0 },
+		},
+		"AsyncPriorityQueue join": {
+			func() { _ = prioDone.TryPut(23) }, prioDone.JoinCase, func() { _, _ = prioDone.TryGet(); prioDone.TaskDone() },
+			func() bool { return prioDone.Stats().Joiners == 0 },
 		},
 		"AsyncPriorityQueue get batch": {
 			func() { read = nil }, func() xsync.Case { return prio.GetBatchCase(2, &read) }, func() { _ = prio.TryPut(17) },

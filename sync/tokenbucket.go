@@ -171,7 +171,7 @@ func (b *TokenBucket) ConsumeCase(n int) Case {
 	if n == 0 {
 		return After(0) // takes nothing and does not wait
 	}
-	return park.Matching(b.queue.Case(&b.mu, int64(n), b.selectTake, nil), b.selectSettle)
+	return b.queue.MatchCase(&b.mu, int64(n), b.selectTake, b.selectSettle, nil)
 }
 
 // selectTake is tryLocked at the beginning of a Select. A panic of the clock unlocks the mutex.

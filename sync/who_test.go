@@ -15,6 +15,7 @@ import (
 	"github.com/seed-1e54c410/turnstile/internal/check"
 	"github.com/seed-1e54c410/turnstile/lock"
 	"github.com/seed-1e54c410/turnstile/queue"
+	"github.com/seed-1e54c410/turnstile/stream"
 	xsync "github.com/seed-1e54c410/turnstile/sync"
 )
 
@@ -49,6 +50,8 @@ func held(ctx context.Context) map[string]struct {
 	reader, second := log.Subscribe(), log.Subscribe()
 	empty, full := queue.New[int](1), queue.New[int](1)
 	_ = full.TryPut(1)
+	unread, blank := stream.New[int](1), stream.New[int](1)
+	_ = unread.TryWrite(1)
 	var open xsync.WaitGroup
 	open.Add(1)
 	type of = struct {
@@ -80,6 +83,8 @@ func held(ctx context.Context) map[string]struct {
 		"AsyncEventQueue": {nil, []waits{{"event.(*Reader[...]).Read", read(reader)}, {"event.(*Reader[...]).Read", read(second)}}, func() *xsync.Who { return log.Stats().Who }},
 		"empty":           {nil, []waits{{"queue.(*AsyncQueue[...]).Get", func(ctx context.Context) error { _, err := empty.Get(ctx); return err }}}, func() *xsync.Who { return empty.Stats().Who }},
 		"full":            {nil, []waits{{"queue.(*AsyncQueue[...]).Put", func(ctx context.Context) error { return full.Put(ctx, 1) }}, {"queue.(*AsyncQueue[...]).Join", full.Join}}, func() *xsync.Who { return full.Stats().Who }},
+		"blank stream":    {nil, []waits{{"stream.(*FutureStream[...]).Read", func(ctx context.Context) error { _, err := blank.Read(ctx); return err }}}, func() *xsync.Who { return blank.Stats().Who }},
+		"full stream":     {nil, []waits{{"stream.(*FutureStream[...]).Write", func(ctx context.Context) error { return unread.Write(ctx, 1) }}}, func() *xsync.Who { return unread.Stats().Who }},
 	}
 }
 
