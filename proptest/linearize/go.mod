@@ -4,7 +4,7 @@ go 1.26.0
 
 require (
 	github.com/anishathalye/porcupine v1.3.1
-	github.com/seed-1e54c410/turnstile v0.0.0
+	github.com/seed-1e54c410/turnstile v0.0.0-20261122162053-2d61f2492fc5
 )
 
 require (
