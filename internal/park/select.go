@@ -138,8 +138,11 @@ func Select(ctx context.Context, cases []Case) (int, error) {
 			break
 		}
 	}
-	for _, c := range cases[:joined] {
-		s.reason.Queues = append(s.reason.Queues, c.place())
+	if s.host != nil { // nobody asks what a goroutine waits for
+		s.reason.Queues = make([]any, joined)
+		for i, c := range cases[:joined] {
+			s.reason.Queues[i] = c.place()
+		}
 	}
 	var err error
 	if s.state.Load() != won { // else a ctx that panics would take the grant along
