@@ -18,8 +18,7 @@ import (
 // The ctx that fn gets is the task's own. It is canceled when ctx is, or the future; it ends with
 // the task, with ErrTaskEnded as its cause. Tasks that were started with it, or with a ctx
 // that this package has derived from it, go on then, under the ctx above. What the standard
-// library has derived from it ends, and so do tasks that were started with that; on a goroutine
-// that is what [WithCancel], [WithTimeout] and [WithDeadline] return, too.
+// library has derived from it ends, and so do tasks that were started with that.
 //
 // A function always runs, even if ctx is done already: what it was handed is in its
 // care. Only on a dispatcher that closes it does not: the future fails with
@@ -33,7 +32,7 @@ import (
 // that has failed.
 //
 // fn must not wait between runtime.LockOSThread and UnlockOSThread, nor in a callback from
-// C: use [Blocking] there.
+// C: use [Blocking] there. A nil fn panics.
 func Async[T any](ctx context.Context, fn func(ctx context.Context) (T, error)) *Future[T] {
 	if fn == nil {
 		panic("core: Async of nil")
@@ -78,7 +77,7 @@ type Task struct {
 	future Future[struct{}]
 }
 
-// Start is [Async] for a function without a value.
+// Start is [Async] for a function without a value. A nil fn panics.
 func Start(ctx context.Context, fn func(ctx context.Context) error) *Task {
 	if fn == nil {
 		panic("core: Start of nil")
@@ -143,6 +142,9 @@ func (t *Task) CancelCause(cause error) bool { return t.future.CancelCause(cause
 // CancelAndWait cancels the task and waits for its end, see [Future.CancelAndWait].
 func (t *Task) CancelAndWait(ctx context.Context) error { return t.future.CancelAndWait(ctx) }
 
+// String names the task and its state, as [Future.String] does.
+func (t *Task) String() string { return "core.Task(" + t.State().String() + ")" }
+
 // State returns the state of the task, which is that of its future.
 func (t *Task) State() State { return t.future.State() }
 
@@ -173,7 +175,12 @@ func (t *Task) AddCallback(d *dispatch.Dispatcher, fn func(*Task)) (stop func() 
 // ClearCallbacks takes out what AddCallback has added, see [Future.ClearCallbacks].
 func (t *Task) ClearCallbacks() int { return t.future.ClearCallbacks() }
 
-func (t *Task) ended() *promise { return &t.future.promise }
+func (t *Task) ended() *promise {
+	if t == nil {
+		return nil
+	}
+	return &t.future.promise
+}
 
 // Spawn is [Start] for a task that nobody waits for. Its error goes to
 // dispatch.Config.Unhandled, unless it only says that the task was canceled: an error that is
@@ -182,7 +189,7 @@ func (t *Task) ended() *promise { return &t.future.promise }
 // place of fn, and a panic leaves the call that runs the loop, as a *[PanicError].
 //
 // The task is canceled when ctx is; see [Detach] for one that is not. On a dispatcher that
-// closes fn does not run, and nobody is told: use Start where that matters.
+// closes fn does not run, and nobody is told: use Start where that matters. A nil fn panics.
 func Spawn(ctx context.Context, fn func(ctx context.Context) error) {
 	if fn == nil {
 		panic("core: Spawn of nil")
@@ -268,8 +275,11 @@ func (u *unhandled) RunReady() {
 }
 
 // On returns a ctx with which Async, Start and Spawn start their tasks on d, from any
-// goroutine.
+// goroutine. A nil d panics.
 func On(ctx context.Context, d *dispatch.Dispatcher) context.Context {
+	if d == nil {
+		panic("core: On of a nil dispatcher")
+	}
 	return onCtx{ctx, schedFor(d)}
 }
 

@@ -277,7 +277,7 @@ func (s *scope) finish(e *ending) {
 	for c := s.armed; c != nil; c = c.armedNext {
 		c.task.Wake()
 	}
-	if s.timer != nil {
+	if s.timer != nil && s.sched != nil {
 		s.sched.loop.Disarm(s.timer) // it would keep the loop busy for nothing
 	}
 }

@@ -8,9 +8,9 @@ import (
 	"github.com/seed-1e54c410/turnstile/internal/timer"
 )
 
-// WithCancel is context.WithCancel for a ctx that belongs to a dispatcher, as that of a task does
-// there: its cancel reaches the tasks below it at once. It is context.WithCancel itself for any
-// other.
+// WithCancel is context.WithCancel for the ctx of a task, one that was derived from it, and one of [On]:
+// its cancel reaches the tasks below it at once, and where the task ends they go on. It is
+// context.WithCancel itself for any other.
 func WithCancel(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := WithCancelCause(ctx)
 	return ctx, func() { cancel(nil) }
@@ -20,7 +20,7 @@ func WithCancel(ctx context.Context) (context.Context, context.CancelFunc) {
 // is Canceled if that is nil.
 func WithCancelCause(ctx context.Context) (context.Context, context.CancelCauseFunc) {
 	sched := schedOf(ctx)
-	if sched == nil {
+	if sched == nil && scopeOf(ctx) == nil {
 		return context.WithCancelCause(ctx)
 	}
 	s := &scope{}
@@ -31,8 +31,9 @@ func WithCancelCause(ctx context.Context) (context.Context, context.CancelCauseF
 }
 
 // WithTimeout is context.WithTimeout on the clock of ctx's dispatcher, which is virtual
-// in a simulation. Where ctx belongs to no dispatcher it is context.WithTimeout
-// itself. Call cancel when what the ctx was made for is done.
+// in a simulation. For that of a task on a goroutine it is the real one, and where ctx is of no task
+// and belongs to no dispatcher it is context.WithTimeout itself. Call cancel when what the ctx was
+// made for is done.
 //
 // It is the loop that ends the ctx: that does not end while nobody turns the dispatcher, or a task
 // or callback holds it up. A goroutine that is not to wait for a loop which hangs, such as that of
@@ -41,7 +42,7 @@ func WithCancelCause(ctx context.Context) (context.Context, context.CancelCauseF
 func WithTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
 	sched := schedOf(ctx)
 	if sched == nil {
-		return context.WithTimeout(ctx, d)
+		return WithDeadline(ctx, time.Now().Add(d))
 	}
 	when := sched.loop.After(d)
 	return withDeadline(ctx, sched, when, sched.loop.Time(when), d <= 0)
@@ -49,11 +50,14 @@ func WithTimeout(ctx context.Context, d time.Duration) (context.Context, context
 
 // WithDeadline is context.WithDeadline on the clock of ctx's dispatcher, see [WithTimeout]: the
 // ctx ends when dispatch.Dispatcher.Now has reached t. Its Deadline is t, or that of ctx if that
-// is earlier. Where ctx belongs to no dispatcher it is context.WithDeadline itself.
+// is earlier. Elsewhere it is as with WithTimeout.
 func WithDeadline(ctx context.Context, t time.Time) (context.Context, context.CancelFunc) {
 	sched := schedOf(ctx)
-	if sched == nil {
+	if sched == nil && scopeOf(ctx) == nil {
 		return context.WithDeadline(ctx, t)
+	}
+	if sched == nil {
+		return onGoroutine(ctx, t)
 	}
 	d := t.Sub(sched.loop.Time(sched.loop.Now()))
 	return withDeadline(ctx, sched, sched.loop.After(d), t, d <= 0)
@@ -78,6 +82,26 @@ func withDeadline(ctx context.Context, sched *sched, when int64, at time.Time, o
 		sched.loop.Disarm(&s.timer) // it has ended meanwhile, and found nothing to disarm
 	}
 	return &s.scope, func() {
+		s.cancel(errCanceled)
+	}
+}
+
+// onGoroutine is withDeadline for the ctx of a task on a goroutine.
+func onGoroutine(ctx context.Context, at time.Time) (context.Context, context.CancelFunc) {
+	s := &deadline{at: at}
+	s.scope.timer = &s.timer // which is not armed
+	s.init(ctx, nil)
+	if s.deadline == nil || at.Before(*s.deadline) {
+		s.deadline = &s.at
+	}
+	d := time.Until(at)
+	if d <= 0 {
+		s.RunReady()
+		return &s.scope, func() {}
+	}
+	clock := time.AfterFunc(d, s.RunReady)
+	return &s.scope, func() {
+		clock.Stop()
 		s.cancel(errCanceled)
 	}
 }
