@@ -10,11 +10,11 @@ import (
 
 // AwaitCase returns the case of an xsync.Select that wins when the future is finished. The future
 // goes on if another case wins; [Future.Read] tells how it ended.
-func (f *Future[T]) AwaitCase() xsync.Case { return f.awaitCase() }
+func (f *Future[T]) AwaitCase() xsync.Case { return f.promiseIn("AwaitCase").awaitCase() }
 
 // WaitCase returns the case of an xsync.Select that wins when the task has ended. The task
 // goes on if another case wins; [Task.Err] tells how it ended. In the task itself it never wins.
-func (t *Task) WaitCase() xsync.Case { return t.future.awaitCase() }
+func (t *Task) WaitCase() xsync.Case { return promiseOf("WaitCase", t).awaitCase() }
 
 func (f *promise) awaitCase() xsync.Case {
 	return park.NewCase(&f.waiters, &f.mu, struct{}{}, func(*struct{}) (bool, error) {

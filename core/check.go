@@ -14,10 +14,7 @@ import (
 // a dispatcher the error is logged, with the place of the call of Check, and a panic ends
 // the program. On a dispatcher that is closed nobody is told.
 func Check(w Waitable) {
-	if w == nil {
-		panic("core: Check of nil")
-	}
-	p := w.ended()
+	p := promiseOf("Check", w)
 	p.looked()
 	c := &checked{p: p, unhandled: unhandled{what: "future checked at " + callerPlace(1)}}
 	if t := p.task; t != nil && t.sched != nil {

@@ -99,14 +99,15 @@ func completed(ctx context.Context, ps ...*promise) error {
 // ctx.Err(). With an error it returns no values. Futures that are all finished already are
 // returned even if ctx is done. The futures are not touched: those that are pending go on,
 // and hold no memory of the call. A future may be given more than once. A task that waits
-// for its own end so gets ErrSelf.
+// for its own end so gets ErrSelf. A nil future panics, here and in all functions that wait for
+// futures: nothing would ever finish it.
 //
 // [All2] and [All3] are for values of different types, [AllFinished] waits for the end of all
 // however that is, and [Gather] starts functions and cancels the rest when one fails.
 func All[T any](ctx context.Context, fs ...*Future[T]) ([]T, error) {
 	ps := make([]*promise, len(fs))
 	for i, f := range fs {
-		ps[i] = &f.promise
+		ps[i] = f.promiseIn("All")
 	}
 	if err := completed(ctx, ps...); err != nil {
 		return nil, err
@@ -120,7 +121,7 @@ func All[T any](ctx context.Context, fs ...*Future[T]) ([]T, error) {
 
 // All2 is [All] for two futures of different types. With an error it returns zero values.
 func All2[A, B any](ctx context.Context, a *Future[A], b *Future[B]) (va A, vb B, err error) {
-	if err := completed(ctx, &a.promise, &b.promise); err != nil {
+	if err := completed(ctx, a.promiseIn("All2"), b.promiseIn("All2")); err != nil {
 		return va, vb, err
 	}
 	return a.val, b.val, nil
@@ -128,7 +129,7 @@ func All2[A, B any](ctx context.Context, a *Future[A], b *Future[B]) (va A, vb B
 
 // All3 is [All] for three futures of different types. With an error it returns zero values.
 func All3[A, B, C any](ctx context.Context, a *Future[A], b *Future[B], c *Future[C]) (va A, vb B, vc C, err error) {
-	if err := completed(ctx, &a.promise, &b.promise, &c.promise); err != nil {
+	if err := completed(ctx, a.promiseIn("All3"), b.promiseIn("All3"), c.promiseIn("All3")); err != nil {
 		return va, vb, vc, err
 	}
 	return a.val, b.val, c.val, nil
@@ -142,10 +143,12 @@ func All3[A, B, C any](ctx context.Context, a *Future[A], b *Future[B], c *Futur
 //
 // For futures and tasks together name the type: AllFinished[Waitable](ctx, f, task).
 func AllFinished[W Waitable](ctx context.Context, ws ...W) error {
+	self := false
 	for _, w := range ws {
-		if w.ended().isSelf() {
-			return ErrSelf
-		}
+		self = promiseOf("AllFinished", w).isSelf() || self
+	}
+	if self {
+		return ErrSelf
 	}
 	// One after the other: that all have ended is seen when the last one is.
 	for _, w := range ws {
@@ -160,7 +163,7 @@ func AllFinished[W Waitable](ctx context.Context, ws ...W) error {
 // w is not touched; if w has ended already, it returns nil even if ctx is done. A task that
 // waits for its own end gets ErrSelf.
 func Join(ctx context.Context, w Waitable) error {
-	p := w.ended()
+	p := promiseOf("Join", w)
 	if !w.Finished() {
 		if err := p.wait(ctx); err != nil {
 			return err

@@ -14,7 +14,7 @@ import (
 // Race[Waitable](ctx, f, task).
 func Race[W Waitable](ctx context.Context, ws ...W) (int, error) {
 	for _, w := range ws {
-		w.ended().looked()
+		promiseOf("Race", w).looked()
 	}
 	for i, w := range ws {
 		if w.Finished() {
@@ -42,7 +42,7 @@ func Any[T any](ctx context.Context, fs ...*Future[T]) (T, error) {
 	var ps []*promise // those that may still be completed while the caller waits
 	self := false     // and so may the caller's own task, but not then
 	for _, f := range fs {
-		f.looked()
+		f.promiseIn("Any").looked()
 	}
 	for _, f := range fs {
 		switch f.State() {

@@ -63,7 +63,18 @@ type Waitable interface {
 	// Finished reports whether it has ended.
 	Finished() bool
 
-	ended() *promise
+	ended() *promise // nil for a nil pointer
+}
+
+// promiseOf returns the promise of w, and panics in the name of a call that was given nil: nothing would ever
+// finish that.
+func promiseOf(call string, w Waitable) *promise {
+	if w != nil {
+		if p := w.ended(); p != nil {
+			return p
+		}
+	}
+	panic("core: " + call + " of nil")
 }
 
 // promise is what futures of all types have in common.
@@ -98,7 +109,7 @@ func Completed[T any](v T) *Future[T] {
 	return f
 }
 
-// Failed returns a future that has failed with err.
+// Failed returns a future that has failed with err, which must not be nil: that panics.
 func Failed[T any](err error) *Future[T] {
 	f := new(Future[T])
 	f.err = notNil(err)
@@ -123,8 +134,8 @@ func (f *Future[T]) Complete(v T) {
 	}
 }
 
-// Fail finishes the future with err, which must not be nil. It does nothing, or panics, where
-// Complete does.
+// Fail finishes the future with err. It does nothing, or panics, where Complete does; a nil err
+// panics, too.
 func (f *Future[T]) Fail(err error) {
 	f.own()
 	if !f.fail(notNil(err)) {
@@ -139,7 +150,7 @@ func (f *Future[T]) TryComplete(v T) bool {
 	return f.finish(StateCompleted, v, nil)
 }
 
-// TryFail is Fail that reports whether it was this call that finished the future.
+// TryFail is Fail that reports whether it was this call that finished the future. A nil err panics.
 func (f *Future[T]) TryFail(err error) bool {
 	f.own()
 	return f.fail(notNil(err))
@@ -234,6 +245,10 @@ func (f *Future[T]) settle() {
 	f.promise.finish(s, err)
 }
 
+// String names the future and its state, such as core.Future(pending). Without it fmt would read the
+// fields, which others write.
+func (f *Future[T]) String() string { return "core.Future(" + f.State().String() + ")" }
+
 // State returns the state.
 func (f *promise) State() State { return State(f.state.Load()) } // without isTracked
 
@@ -261,7 +276,20 @@ func (f *promise) Err() error {
 	return f.err
 }
 
-func (p *promise) ended() *promise { return p }
+func (f *Future[T]) ended() *promise {
+	if f == nil {
+		return nil
+	}
+	return &f.promise
+}
+
+// promiseIn is promiseOf without an interface in between.
+func (f *Future[T]) promiseIn(call string) *promise {
+	if f == nil {
+		panic("core: " + call + " of nil")
+	}
+	return &f.promise
+}
 
 // outcome is Err for a simulation, which does not count as somebody who looks at it.
 func (p *promise) outcome() error {

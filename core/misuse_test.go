@@ -33,3 +33,51 @@ func TestNilFunctions(t *testing.T) {
 		calls(t, t.Context())
 	})
 }
+
+// So does a nil future or task, where it would be waited for, even if ctx is done.
+func TestNilFutures(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var f *core.Future[int]
+	var task *core.Task
+	one := core.Completed(1)
+	for name, call := range map[string]func(){
+		"All":         func() { _, _ = core.All(ctx, one, f) },
+		"All2":        func() { _, _, _ = core.All2(ctx, one, f) },
+		"All3":        func() { _, _, _, _ = core.All3(ctx, one, one, f) },
+		"AllFinished": func() { _ = core.AllFinished(ctx, one, f) },
+		"Any":         func() { _, _ = core.Any(ctx, one, f) },
+		"AwaitCase":   func() { f.AwaitCase() },
+		"Check":       func() { core.Check(f) },
+		"Join":        func() { _ = core.Join(ctx, f) },
+		"Race":        func() { _, _ = core.Race(ctx, one, f) },
+		"WaitCase":    func() { task.WaitCase() },
+	} {
+		if p := panics(call); p != "core: "+name+" of nil" {
+			t.Errorf("%s: it panics with %v", name, p)
+		}
+	}
+	for name, call := range map[string]func(w core.Waitable){
+		"AllFinished": func(w core.Waitable) { _ = core.AllFinished(ctx, core.Waitable(one), w) },
+		"Check":       func(w core.Waitable) { core.Check(w) },
+		"Join":        func(w core.Waitable) { _ = core.Join(ctx, w) },
+		"Race":        func(w core.Waitable) { _, _ = core.Race(ctx, core.Waitable(one), w) },
+	} {
+		for _, w := range []core.Waitable{nil, task} {
+			if p := panics(func() { call(w) }); p != "core: "+name+" of nil" {
+				t.Errorf("%s, %T: it panics with %v", name, w, p)
+			}
+		}
+	}
+}
+
+// And so does a nil dispatcher.
+func TestNilDispatcher(t *testing.T) {
+	main := func(context.Context) error { return nil }
+	if p := panics(func() { core.On(t.Context(), nil) }); p != "core: On of a nil dispatcher" {
+		t.Errorf("On panics with %v", p)
+	}
+	if p := panics(func() { _ = core.RunOn(t.Context(), nil, main) }); p != "core: RunOn on a nil dispatcher" {
+		t.Errorf("RunOn panics with %v", p)
+	}
+}

@@ -21,7 +21,7 @@ import (
 // If main panics, so does Run, with a *[PanicError], once everything has ended. If it
 // calls runtime.Goexit, as t.FailNow does, so does Run. If ctx is done at the call, Run returns
 // ctx.Err() and does not call main. In a task or callback it returns
-// dispatch.ErrRunning.
+// dispatch.ErrRunning. A nil main panics.
 func Run(ctx context.Context, main func(ctx context.Context) error) error {
 	if main == nil {
 		panic("core: Run of nil")
@@ -54,10 +54,13 @@ func Run(ctx context.Context, main func(ctx context.Context) error) error {
 // dispatch.Config.CloseTimeout are named in a *dispatch.CloseError.
 //
 // If the dispatcher is closed before main returns, main is canceled with
-// dispatch.ErrClosed as the cause, like all its tasks.
+// dispatch.ErrClosed as the cause, like all its tasks. A nil main panics, and so does a nil d.
 func RunOn(ctx context.Context, d *dispatch.Dispatcher, main func(ctx context.Context) error) error {
 	if main == nil {
 		panic("core: RunOn of nil")
+	}
+	if d == nil {
+		panic("core: RunOn on a nil dispatcher")
 	}
 	r := &mainTask{main: main}
 	return r.result(r.run(ctx, d))
@@ -161,7 +164,7 @@ func (l *limit) RunReady()           { l.late = true }
 // At most dispatch.Config.MaxBlocking functions run at the same time for one
 // dispatcher; others wait their turn in order. A panic of fn goes on in the caller, as a
 // *[PanicError]; a Goexit of fn becomes the error ErrGoexit. On an ordinary goroutine
-// fn runs inside the call, and its panic is not wrapped.
+// fn runs inside the call, and its panic is not wrapped. A nil fn panics.
 //
 // Only when the dispatcher has closed, and its time for tasks that do not end is over, does
 // Blocking return before fn, with dispatch.ErrClosed.

@@ -41,6 +41,9 @@ type sched struct {
 
 // schedFor returns what core has attached to d.
 func schedFor(d *dispatch.Dispatcher) *sched {
+	if d == nil {
+		panic("core: a nil dispatcher")
+	}
 	loop := seam.Of(d)
 	return loop.Tasks(func() seam.Tasks {
 		return &sched{loop: loop, sim: loop.Sim(), idlers: idlers{loop: d}}

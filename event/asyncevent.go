@@ -12,14 +12,15 @@ import (
 // AsyncEvent is a flag that can be waited for. The zero value is an event that is
 // not set. It must not be copied after first use.
 //
-// Fairness: waiters go in order of arrival, all of them at each Fire.
+// Fairness: all waiters go at each Fire. Tasks go in order of arrival, in one queue with
+// goroutines whose contexts cannot end and with those that wait in an xsync.Select. Goroutines whose
+// contexts can end share a channel: there is no order among them, nor between them and the others.
 //
 // Cancellation: a wait that is canceled leaves nothing behind. A waiter that was let go
 // by a Fire returns nil even if the event has been cleared or its context has
 // ended since.
 //
-// Goroutines that wait for it with contexts that can end share a channel. So, in tests with
-// testing/synctest, all who wait at a time must be of one bubble.
+// In tests with testing/synctest, goroutines that share the channel at a time must be of one bubble.
 //
 // Memory ordering: a Fire happens before the return of every Wait that it lets go, and of
 // every Wait or IsSet that finds the event set by it.
@@ -87,7 +88,7 @@ func (e *AsyncEvent) IsSet() bool { return e.set.Load() }
 type Stats struct {
 	Set     bool       // the event is set
 	Waiting int        // callers in the queue
-	Who     *xsync.Who // who does, while core.Track is on; else nil
+	Who     *xsync.Who // who waits, while core.Track is on; else nil
 }
 
 // Stats returns the state of the event, for tests and diagnosis.

@@ -166,7 +166,7 @@ type EventQueueStats struct {
 	Len     int        // values that are kept
 	Readers int        // readers that are not closed
 	Waiting int        // calls that wait, at all readers
-	Who     *xsync.Who // who does, reader by reader, while core.Track is on; else nil
+	Who     *xsync.Who // who waits, reader by reader, while core.Track is on; else nil
 }
 
 // Stats returns the state of the queue, for tests and diagnosis.

@@ -120,7 +120,7 @@ func (s *AsyncSignal) IsSet() bool { return s.state.Load() == fired }
 type SignalStats struct {
 	Set     bool       // a Fire is remembered
 	Waiting int        // callers in the queue
-	Who     *xsync.Who // who does, while core.Track is on; else nil
+	Who     *xsync.Who // who waits, while core.Track is on; else nil
 }
 
 // Stats returns the state of the signal, for tests and diagnosis.

@@ -92,8 +92,11 @@ func (w *Watch[T]) take(since *uint64) (bool, error) {
 // zero value of a Watch that was never set is asked about too. No lock is held while pred runs, on
 // the caller's own task or goroutine; a value that is replaced before pred has looked at it is
 // passed over. If ctx ends first, or is done at the call, the error is ctx.Err(), and the value
-// and the version are those of the moment.
+// and the version are those of the moment. A nil pred panics.
 func (w *Watch[T]) WaitFor(ctx context.Context, pred func(T) bool) (T, uint64, error) {
+	if pred == nil {
+		panic("event: WaitFor of nil")
+	}
 	v, n := w.Load()
 	if err := ctx.Err(); err != nil {
 		return v, n, park.Failed(err)
@@ -111,7 +114,7 @@ func (w *Watch[T]) WaitFor(ctx context.Context, pred func(T) bool) (T, uint64, e
 type WatchStats struct {
 	Version uint64     // that of the value: how often it was set
 	Waiting int        // callers in the queue
-	Who     *xsync.Who // who does, while core.Track is on; else nil
+	Who     *xsync.Who // who waits, while core.Track is on; else nil
 }
 
 // Stats returns the state of the watch, for tests and diagnosis.

@@ -183,6 +183,15 @@ func TestWatchPredPanics(t *testing.T) {
 	same(t, "Stats()", w.Stats(), event.WatchStats{Version: 1})
 }
 
+// A nil pred panics, even if ctx is done.
+func TestWatchPredNil(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	defer func() { same(t, "panic", recover(), any("event: WaitFor of nil")) }()
+	var w event.Watch[int]
+	_, _, _ = w.WaitFor(ctx, nil)
+}
+
 func TestWatchNoAllocations(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()

@@ -126,8 +126,11 @@ func (l *AsyncLock) Locked() bool { return l.state.Load() != unlocked }
 
 // Do runs fn while it holds the lock. It returns the error of fn, or ctx.Err()
 // if ctx ended before fn began. The lock is released when fn returns, panics or
-// ends its goroutine; fn must not release it.
+// ends its goroutine; fn must not release it. A nil fn panics.
 func (l *AsyncLock) Do(ctx context.Context, fn func(ctx context.Context) error) error {
+	if fn == nil {
+		panic("lock: Do of nil")
+	}
 	if err := l.Acquire(ctx); err != nil {
 		return err
 	}
@@ -139,7 +142,7 @@ func (l *AsyncLock) Do(ctx context.Context, fn func(ctx context.Context) error) 
 type Stats struct {
 	Locked  bool       // somebody holds the lock
 	Waiting int        // callers in the queue
-	Who     *xsync.Who // who does, while core.Track is on; else nil
+	Who     *xsync.Who // who holds it and who waits, while core.Track is on; else nil
 }
 
 // Stats returns the state of the lock, for tests and diagnosis.

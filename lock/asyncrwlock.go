@@ -217,8 +217,11 @@ func (l *AsyncRWLock) change(from, to uint64, text string) {
 
 // Do runs fn while it holds the lock for writing. It returns the error of fn, or ctx.Err() if
 // ctx ended before fn began. The lock is released when fn returns, panics or ends its goroutine; fn
-// must not release or downgrade it.
+// must not release or downgrade it. A nil fn panics.
 func (l *AsyncRWLock) Do(ctx context.Context, fn func(ctx context.Context) error) error {
+	if fn == nil {
+		panic("lock: Do of nil")
+	}
 	if err := l.Acquire(ctx); err != nil {
 		return err
 	}
@@ -228,6 +231,9 @@ func (l *AsyncRWLock) Do(ctx context.Context, fn func(ctx context.Context) error
 
 // RDo is Do for reading.
 func (l *AsyncRWLock) RDo(ctx context.Context, fn func(ctx context.Context) error) error {
+	if fn == nil {
+		panic("lock: RDo of nil")
+	}
 	if err := l.RAcquire(ctx); err != nil {
 		return err
 	}
@@ -241,7 +247,7 @@ type RWStats struct {
 	Readers        int        // those who hold it for reading
 	Waiting        int        // callers in the queue
 	WaitingWriters int        // those of them who want to write
-	Who            *xsync.Who // who does, while core.Track is on; else nil
+	Who            *xsync.Who // who holds it and who waits, while core.Track is on; else nil
 }
 
 // Stats returns the state of the lock, for tests and diagnosis.

@@ -421,3 +421,16 @@ func TestRWManyReaders(t *testing.T) {
 		rwWant(t, &l, lock.RWStats{Readers: int(n - 1)})
 	}
 }
+
+// A nil function panics before the lock is waited for.
+func TestDoOfNil(t *testing.T) {
+	var l lock.AsyncLock
+	var rw lock.AsyncRWLock
+	l.TryAcquire()
+	rw.TryAcquire()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	mustPanic(t, "lock: Do of nil", func() { _ = l.Do(ctx, nil) })
+	mustPanic(t, "lock: Do of nil", func() { _ = rw.Do(ctx, nil) })
+	mustPanic(t, "lock: RDo of nil", func() { _ = rw.RDo(ctx, nil) })
+}

@@ -183,13 +183,13 @@ func TestLateBounds(t *testing.T) {
 	}
 }
 
-// What is found late becomes early, if it fails there, too, and nothing else is left: here only the first hundred
-// steps hold in any case.
+// What is found late becomes early, if it fails there, too, and little else is left: here only the first hundred
+// steps hold in any case. A deviation stays where the cancel would have to come a step later without it.
 func TestLateShrinks(t *testing.T) {
 	for i := range check.Many(1, 12) {
 		setFlag(t, "rapid.seed", strconv.Itoa(1_000_004+i*1_000_003))
 		plan := replayOf(t, found(t, sloppy("cancels", 103), proptest.Deviations(2), proptest.Cancels(2)))
-		if at := steps(t, plan, map[byte]int{'c': 1}); len(at) != 1 || at[0] > 200 {
+		if at := steps(t, plan, map[byte]int{'c': 1, 'd': 1}); len(at) == 0 || slices.Max(at) > 200 {
 			t.Errorf("seed %d comes to %q", i, plan)
 		}
 	}

@@ -20,8 +20,8 @@ type AsyncPriorityQueue[T any] struct{ q AsyncQueue[T] }
 
 // NewPriority returns a queue that holds at most max items, no bound for max ≤ 0. The
 // least item is got first: cmp(a, b) is negative if a is to be got before b, and 0 if it does
-// not matter, as in package slices. It is called with the queue locked: it must not wait, nor use
-// the queue, nor panic. A nil cmp panics.
+// not matter, as in package slices. It is called with the queue locked, by whoever puts or gets: it
+// must not wait, lock anything, use the queue, or panic. A nil cmp panics.
 func NewPriority[T any](max int, cmp func(a, b T) int) *AsyncPriorityQueue[T] {
 	if cmp == nil {
 		panic("queue: NewPriority with a nil cmp")
@@ -86,7 +86,8 @@ func (q *AsyncPriorityQueue[T]) Cap() int { return q.q.Cap() }
 // Empty reports whether a Get would wait at the moment, or fail.
 func (q *AsyncPriorityQueue[T]) Empty() bool { return q.q.Empty() }
 
-// Full reports whether a Put would wait, or fail after Shutdown.
+// Full reports whether the queue holds as many items as it may, reserved places included: a Put
+// would wait, or fail after Shutdown. A queue without a bound is never full.
 func (q *AsyncPriorityQueue[T]) Full() bool { return q.q.Full() }
 
 // Clear takes all items out of the queue and returns them, the least first. They count as done

@@ -354,7 +354,7 @@ type Stats struct {
 	Getters    int        // callers waiting for an item
 	Putters    int        // callers waiting for room
 	Joiners    int        // callers of Join that wait
-	Who        *xsync.Who // those who wait: for an item, for room, in Join; while core.Track is on, else nil
+	Who        *xsync.Who // who waits: for an item, for room, in Join; while core.Track is on, else nil
 }
 
 // Stats returns the state of the queue, for tests and diagnosis.

@@ -16,8 +16,9 @@ type batch[T any] struct {
 // until all are in the queue. It keeps its turn until then: no other putter comes in between, but
 // for items that are put into reserved places. It returns how many it has put, which is less than
 // all only with an error: ctx.Err() if ctx ended first, or was done at the call, or ErrShutdown.
-// Those are in the queue then, and the rest is not. The slice must not be changed before it
-// returns.
+// Those are in the queue then, and the rest is not. With no items it does not wait, but returns
+// these errors all the same: ErrShutdown also on a queue that was shut down before. The slice must
+// not be changed before it returns.
 func (q *AsyncQueue[T]) PutBatch(ctx context.Context, items []T) (int, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, park.Failed(err)

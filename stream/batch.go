@@ -24,6 +24,7 @@ import (
 // Without a maxDelay batches go by number alone, and no task is needed. Batch panics if n
 // is less than 1.
 func Batch[T any](s Stream[T], n int, maxDelay time.Duration) Stream[[]T] {
+	needStream("Batch", s)
 	if n < 1 {
 		panic(fmt.Sprintf("stream: batches of %d", n))
 	}

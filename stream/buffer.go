@@ -32,6 +32,7 @@ var ErrOverflow = errors.New("stream: buffer overflow")
 // A source that never waits gives others a turn with each value that is dropped.
 // Buffer panics if n is less than 1, or the policy unknown.
 func Buffer[T any](s Stream[T], n int, policy Policy) Stream[T] {
+	needStream("Buffer", s)
 	switch {
 	case n < 1:
 		panic(fmt.Sprintf("stream: buffer of %d", n))

@@ -10,6 +10,8 @@ import "context"
 // What s has given stays given. Only errors of s are for fn: not what comes from the stages behind, a panic, the end of
 // ctx, or an error of the stream that fn has made. To try s itself again there is [Retry].
 func Catch[T any](s Stream[T], fn func(ctx context.Context, err error) (Stream[T], error)) Stream[T] {
+	needStream("Catch", s)
+	need("Catch", "function", fn != nil)
 	return &caught[T]{s, fn}
 }
 

@@ -33,8 +33,9 @@ func (s received[T]) run(ctx context.Context, emit func(T) error) error {
 // error, or ctx.Err() if ctx ends first, or is done at the call; a value that nobody has
 // received by then is dropped. ch stays open: that the values are all there, and with
 // what outcome, is for the caller to tell, who may close it. A task waits as [core.Send] does.
-// On a channel that is closed ToChan panics, as a send does.
+// On a channel that is closed ToChan panics, as a send does; a nil one takes nothing, until ctx ends.
 func ToChan[T any](ctx context.Context, s Stream[T], ch chan<- T) error {
+	needStream("ToChan", s)
 	if err := ctx.Err(); err != nil {
 		return err
 	}

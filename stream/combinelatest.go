@@ -11,6 +11,9 @@ import "context"
 // of one, behind the values that came before it. Each of them runs on a task of its own and holds
 // one value until it is wanted. If the stages behind stop the stream, these are dropped.
 func CombineLatest[A, B, C any](a Stream[A], b Stream[B], fn func(ctx context.Context, a A, b B) (C, error)) Stream[C] {
+	needStream("CombineLatest", a)
+	needStream("CombineLatest", b)
+	need("CombineLatest", "function", fn != nil)
 	return &combined[A, B, C]{a, b, fn}
 }
 

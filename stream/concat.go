@@ -8,7 +8,12 @@ import (
 // Concat is a stream of the values of the given streams, one behind the other. Each is
 // begun when the one before has ended. An error of one of them ends the whole, and those behind it
 // are not begun. Nothing is buffered. Of nothing, it is an empty stream.
-func Concat[T any](streams ...Stream[T]) Stream[T] { return concat[T](slices.Clone(streams)) }
+func Concat[T any](streams ...Stream[T]) Stream[T] {
+	for _, s := range streams {
+		needStream("Concat", s)
+	}
+	return concat[T](slices.Clone(streams))
+}
 
 type concat[T any] []Stream[T]
 

@@ -19,6 +19,7 @@ import (
 // with each value that is dropped. If the stages behind stop the stream, what is held is
 // dropped. Debounce panics if d is not above 0.
 func Debounce[T any](s Stream[T], d time.Duration) Stream[T] {
+	needStream("Debounce", s)
 	if d <= 0 {
 		panic("stream: Debounce of " + d.String())
 	}

@@ -7,7 +7,10 @@ import "context"
 // been there at any time needs memory without a bound, and is a [Filter] with a map of the
 // caller's, who knows how large that may become. A NaN, which is not equal to itself, is never
 // dropped.
-func Distinct[T comparable](s Stream[T]) Stream[T] { return &distinct[T]{s} }
+func Distinct[T comparable](s Stream[T]) Stream[T] {
+	needStream("Distinct", s)
+	return &distinct[T]{s}
+}
 
 type distinct[T comparable] struct{ src Stream[T] }
 
@@ -27,6 +30,8 @@ func (d *distinct[T]) run(ctx context.Context, emit func(T) error) error {
 // before. An error of key ends the stream, behind the values before; [ErrStop] ends it
 // without an error. key may wait, with the ctx it is given.
 func DistinctBy[T any, K comparable](s Stream[T], key func(ctx context.Context, v T) (K, error)) Stream[T] {
+	needStream("DistinctBy", s)
+	need("DistinctBy", "function", key != nil)
 	return &distinctBy[T, K]{s, key}
 }
 

@@ -85,4 +85,7 @@
 // *core.PanicError if it came from a stage on a task of its own, or from off the loop. The
 // tasks that were beside it are canceled. A Goexit of a stage on a task of its own is the error
 // core.ErrGoexit.
+//
+// A nil stream, function, queue, bucket, reader or writer panics in the call that is given it. Only what is a
+// choice of its own may be nil: a channel, a slice, and the stream that a function returns to FlatMap or Catch.
 package stream

@@ -6,6 +6,8 @@ import "context"
 // stream, behind the values before; [ErrStop] ends it without an error. fn may wait,
 // with the ctx it is given. Nothing is buffered.
 func Filter[T any](s Stream[T], fn func(ctx context.Context, v T) (bool, error)) Stream[T] {
+	needStream("Filter", s)
+	need("Filter", "function", fn != nil)
 	return &filtered[T]{s, fn}
 }
 

@@ -9,6 +9,8 @@ import "context"
 // the ctx it is given. Nothing is buffered, and beyond what fn and its streams need nothing is
 // allocated.
 func FlatMap[T, U any](s Stream[T], fn func(ctx context.Context, v T) (Stream[U], error)) Stream[U] {
+	needStream("FlatMap", s)
+	need("FlatMap", "function", fn != nil)
 	return &flattened[T, U]{s, fn}
 }
 

@@ -13,6 +13,7 @@ import (
 // An error behind which the sequence would go on, such as the *event.LaggedError of such a reader, ends the stream, too:
 // then all is called again by the next run, such as that of a [Retry]. A value is drawn when the one before is dealt with.
 func FromAll[T any](all func(ctx context.Context) iter.Seq2[T, error]) Stream[T] {
+	need("FromAll", "function", all != nil)
 	return iterated[T](all)
 }
 

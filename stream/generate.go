@@ -13,6 +13,7 @@ import "context"
 // the goroutine or task that has called it: emit panics after the end of fn, during another call, and
 // after a panic of the stages behind that fn has recovered from.
 func Generate[T any](fn func(ctx context.Context, emit func(T) error) error) Stream[T] {
+	need("Generate", "function", fn != nil)
 	return generated[T](fn)
 }
 

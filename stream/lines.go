@@ -46,6 +46,7 @@ func Lines(open func(ctx context.Context) (io.ReadCloser, error), limit int) Str
 	if limit < 0 {
 		panic(fmt.Sprintf("stream: lines of at most %d bytes", limit))
 	}
+	need("Lines", "function", open != nil)
 	if limit == 0 {
 		limit = MaxLine
 	}
@@ -139,6 +140,9 @@ func openOff(ctx context.Context, open func(context.Context) (io.ReadCloser, err
 		r, err := open(ctx)
 		if err != nil {
 			return nil, err
+		}
+		if r == nil {
+			panic("stream: the function of Lines has returned neither a reader nor an error")
 		}
 		mu.Lock()
 		opened = r

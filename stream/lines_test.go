@@ -313,3 +313,14 @@ func (c slowCloser) Close() error {
 	<-c.release
 	return c.ReadCloser.Close()
 }
+
+// A function that has nothing to read and no error panics with that, and not with what the close of nothing says.
+func TestLinesOfNoReader(t *testing.T) {
+	lines := stream.Lines(func(context.Context) (io.ReadCloser, error) { return nil, nil }, 0)
+	want := "stream: the function of Lines has returned neither a reader nor an error"
+	everywhere(t, func(t *testing.T, ctx context.Context) {
+		if p := caught(func() { _, _ = stream.ReadAll(ctx, lines) }); !strings.Contains(fmt.Sprint(p), want) {
+			t.Errorf("it panics with %v", p)
+		}
+	})
+}

@@ -6,6 +6,8 @@ import "context"
 // ends the stream, behind the values before; [ErrStop] ends it without an error.
 // fn may wait, with the ctx it is given. Nothing is buffered.
 func Map[T, U any](s Stream[T], fn func(ctx context.Context, v T) (U, error)) Stream[U] {
+	needStream("Map", s)
+	need("Map", "function", fn != nil)
 	return &mapped[T, U]{s, fn}
 }
 

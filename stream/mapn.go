@@ -36,6 +36,8 @@ const (
 // The tasks for fn, n at most, are started as they are needed. If the stages behind stop the
 // stream, the calls are canceled, and what is there is dropped. MapN panics if n is less than 1.
 func MapN[T, U any](s Stream[T], n int, order Order, fn func(ctx context.Context, v T) (U, error)) Stream[U] {
+	needStream("MapN", s)
+	need("MapN", "function", fn != nil)
 	switch {
 	case n < 1:
 		panic(fmt.Sprintf("stream: %d calls at a time", n))

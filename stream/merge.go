@@ -9,7 +9,12 @@ import "context"
 // Each of ss runs on a task of its own and holds one value until it is wanted: those that
 // wait with one have their turns in order of arrival. If the stages behind stop the stream,
 // these values are dropped.
-func Merge[T any](ss ...Stream[T]) Stream[T] { return merged[T](append([]Stream[T](nil), ss...)) }
+func Merge[T any](ss ...Stream[T]) Stream[T] {
+	for _, s := range ss {
+		needStream("Merge", s)
+	}
+	return merged[T](append([]Stream[T](nil), ss...))
+}
 
 type merged[T any] []Stream[T]
 

@@ -20,6 +20,7 @@ import (
 // Open returns when the task has begun. On a dispatcher that closes none begins, and both
 // have failed with dispatch.ErrClosed.
 func Open[T any](ctx context.Context, s Stream[T], buffer int) (*FutureStream[T], *core.Task) {
+	needStream("Open", s)
 	out := New[T](buffer)
 	t, err := launch(ctx, func(ctx context.Context) error { return pour(ctx, s, out) })
 	if err != nil {

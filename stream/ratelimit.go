@@ -14,7 +14,11 @@ import (
 //
 // The limit is for all runs, and all streams with the same bucket, together: they have their turns
 // in order of arrival.
-func RateLimit[T any](s Stream[T], b *xsync.TokenBucket) Stream[T] { return &limited[T]{s, b} }
+func RateLimit[T any](s Stream[T], b *xsync.TokenBucket) Stream[T] {
+	needStream("RateLimit", s)
+	need("RateLimit", "bucket", b != nil)
+	return &limited[T]{s, b}
+}
 
 type limited[T any] struct {
 	src    Stream[T]

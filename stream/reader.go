@@ -28,6 +28,7 @@ func FromReader(r io.Reader, size int) Stream[[]byte] {
 	if size < 0 {
 		panic(fmt.Sprintf("stream: chunks of %d bytes", size))
 	}
+	need("FromReader", "reader", r != nil)
 	if size == 0 {
 		size = chunkSize
 	}

@@ -31,6 +31,7 @@ type RetryPolicy struct {
 // error that fn returns when ctx has ended is returned as it is. Do does not call fn with a ctx
 // that is done.
 func (p RetryPolicy) Do(ctx context.Context, fn func(ctx context.Context) error) error {
+	need("RetryPolicy.Do", "function", fn != nil)
 	return p.retry(ctx, func() (progress bool, err error) { return false, fn(ctx) })
 }
 
@@ -91,7 +92,10 @@ func (p RetryPolicy) delay(failures int) time.Duration {
 // What a run has given stays given: s should go on where it was, or the same values come
 // again. Only errors of s are tried again: not what comes from the stages behind, a
 // panic, or the end of ctx. Nothing is buffered.
-func Retry[T any](s Stream[T], policy RetryPolicy) Stream[T] { return &retried[T]{s, policy} }
+func Retry[T any](s Stream[T], policy RetryPolicy) Stream[T] {
+	needStream("Retry", s)
+	return &retried[T]{s, policy}
+}
 
 type retried[T any] struct {
 	src    Stream[T]

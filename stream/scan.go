@@ -10,6 +10,8 @@ import "context"
 // Every run begins with the same init: where that is a map, a slice or a pointer, fn should make
 // a new one and not change it.
 func Scan[T, U any](s Stream[T], init U, fn func(ctx context.Context, sum U, v T) (U, error)) Stream[U] {
+	needStream("Scan", s)
+	need("Scan", "function", fn != nil)
 	return &scanned[T, U]{s, init, fn}
 }
 

@@ -19,7 +19,8 @@ import (
 // The policy is that all sinks get every value, in order, and its end: the slowest one holds
 // up s and the others. A sink that is done, canceled or stopped is out, and holds up nobody. To
 // let others go ahead, or to lose values rather than to hold them up, put a [Buffer] in front
-// of the slow one. What is behind package event's AsyncEventQueue is a log for readers that may lag.
+// of the slow one. For readers that may lag, each at its own place in a log, there is
+// event.AsyncEventQueue.
 //
 // s runs on a task of its own, where the first sink would start one, and with the values of its
 // ctx, but not its end: it is canceled by the last sink to leave, and when its dispatcher closes.
@@ -27,7 +28,10 @@ import (
 // that is there. The sinks get the same value: what it points to is not theirs to change.
 //
 // [Tee] is for a known number of sinks of which none may miss a value.
-func Share[T any](s Stream[T]) Stream[T] { return &hub[T]{src: s, need: 1, late: true} }
+func Share[T any](s Stream[T]) Stream[T] {
+	needStream("Share", s)
+	return &hub[T]{src: s, need: 1, late: true}
+}
 
 // Tee is a stream that n sinks run at the same time, each of which gets all values of s, in one run of
 // it: that begins when all n are there. A sink that comes later waits until all are done, and is
@@ -43,6 +47,7 @@ func Share[T any](s Stream[T]) Stream[T] { return &hub[T]{src: s, need: 1, late:
 // because its ctx has ended before: let them run in one core.WithGroup, so that its end is that of all. Tee panics if
 // n is less than 1.
 func Tee[T any](s Stream[T], n int) Stream[T] {
+	needStream("Tee", s)
 	if n < 1 {
 		panic(fmt.Sprintf("stream: tee of %d", n))
 	}

@@ -11,6 +11,8 @@ import (
 // or ctx.Err() if ctx ends first, or is done at the call. In any case all that the stages of
 // s have started has ended when it returns.
 func ForEach[T any](ctx context.Context, s Stream[T], fn func(ctx context.Context, v T) error) error {
+	needStream("ForEach", s)
+	need("ForEach", "function", fn != nil)
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -29,6 +31,7 @@ func ForEach[T any](ctx context.Context, s Stream[T], fn func(ctx context.Contex
 // first, it returns that error and the values that came before it. From a [FutureStream] it
 // takes what is there at once, not one by one.
 func ReadAll[T any](ctx context.Context, s Stream[T]) ([]T, error) {
+	needStream("ReadAll", s)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -45,6 +48,7 @@ func ReadAll[T any](ctx context.Context, s Stream[T]) ([]T, error) {
 
 // ReadAllString is [ReadAll] that joins text.
 func ReadAllString(ctx context.Context, s Stream[string]) (string, error) {
+	needStream("ReadAllString", s)
 	if err := ctx.Err(); err != nil {
 		return "", err
 	}
@@ -59,6 +63,7 @@ func ReadAllString(ctx context.Context, s Stream[string]) (string, error) {
 // ReadAllBytes is [ReadAll] that joins bytes. It keeps none of the slices that it
 // is given.
 func ReadAllBytes(ctx context.Context, s Stream[[]byte]) ([]byte, error) {
+	needStream("ReadAllBytes", s)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -78,6 +83,7 @@ func ReadAllBytes(ctx context.Context, s Stream[[]byte]) ([]byte, error) {
 // must not be used on it where a stage waits: that would be on a coroutine the dispatcher
 // does not know. [Open] gives values one by one.
 func All[T any](ctx context.Context, s Stream[T]) iter.Seq2[T, error] {
+	needStream("All", s)
 	return func(yield func(T, error) bool) {
 		stopped := false
 		err := ctx.Err()

@@ -8,6 +8,7 @@ import (
 // Skip is a stream of the values of s behind the first n. Those are taken from s, and
 // dropped. Skip panics if n is negative. Nothing is buffered.
 func Skip[T any](s Stream[T], n int) Stream[T] {
+	needStream("Skip", s)
 	if n < 0 {
 		panic(fmt.Sprintf("stream: skip of %d values", n))
 	}
@@ -34,6 +35,8 @@ func (s *skipped[T]) run(ctx context.Context, emit func(T) error) error {
 // behind it fn is not called. An error of fn ends the stream; [ErrStop] ends it without an
 // error. fn may wait, with the ctx it is given. Nothing is buffered.
 func SkipWhile[T any](s Stream[T], fn func(ctx context.Context, v T) (bool, error)) Stream[T] {
+	needStream("SkipWhile", s)
+	need("SkipWhile", "function", fn != nil)
 	return &skippedWhile[T]{s, fn}
 }
 

@@ -44,7 +44,10 @@ func settled(err error, stopped bool) error {
 // From is a stream of the values of seq, which is iterated over anew in every run. A
 // sequence knows no ctx, so the stream looks at it before each further value; one that
 // waits itself must watch a ctx of its own.
-func From[T any](seq iter.Seq[T]) Stream[T] { return sequence[T](seq) }
+func From[T any](seq iter.Seq[T]) Stream[T] {
+	need("From", "sequence", seq != nil)
+	return sequence[T](seq)
+}
 
 type sequence[T any] iter.Seq[T]
 
@@ -65,7 +68,10 @@ func (s sequence[T]) run(ctx context.Context, emit func(T) error) error {
 // empty. An item is got only when the one before is dealt with: an early stop
 // leaves the rest in the queue. To call TaskDone, for those who wait in Join of q, is left to the
 // stages behind, which know when an item is dealt with.
-func FromQueue[T any](q *queue.AsyncQueue[T]) Stream[T] { return queued[T]{q} }
+func FromQueue[T any](q *queue.AsyncQueue[T]) Stream[T] {
+	need("FromQueue", "queue", q != nil)
+	return queued[T]{q}
+}
 
 type queued[T any] struct{ q *queue.AsyncQueue[T] }
 

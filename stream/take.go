@@ -10,6 +10,7 @@ import (
 // an error with which it would have ended is not seen. With n = 0 s is not even begun. Take panics if
 // n is negative. Nothing is buffered.
 func Take[T any](s Stream[T], n int) Stream[T] {
+	needStream("Take", s)
 	if n < 0 {
 		panic(fmt.Sprintf("stream: take of %d values", n))
 	}
@@ -44,6 +45,8 @@ func (t *taken[T]) run(ctx context.Context, emit func(T) error) error {
 // [ErrStop] ends it without an error. fn may wait, with the ctx it is given. Nothing
 // is buffered.
 func TakeWhile[T any](s Stream[T], fn func(ctx context.Context, v T) (bool, error)) Stream[T] {
+	needStream("TakeWhile", s)
+	need("TakeWhile", "function", fn != nil)
 	return &takenWhile[T]{s, fn}
 }
 

@@ -12,6 +12,7 @@ import (
 //
 // Prefer [RateLimit] where no value may be lost, and [Debounce] where the last one counts.
 func Throttle[T any](s Stream[T], d time.Duration) Stream[T] {
+	needStream("Throttle", s)
 	if d <= 0 {
 		panic("stream: Throttle of " + d.String())
 	}

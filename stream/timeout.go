@@ -19,6 +19,7 @@ var ErrTimeout = errors.New("stream: timeout")
 // value until it is wanted. If the stages behind stop the stream, it is dropped. Timeout panics if d is
 // not above 0.
 func Timeout[T any](s Stream[T], d time.Duration) Stream[T] {
+	needStream("Timeout", s)
 	if d <= 0 {
 		panic("stream: Timeout of " + d.String())
 	}

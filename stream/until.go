@@ -24,6 +24,8 @@ import (
 // a source that never waits, even if nothing of what it gives comes as far as here; in a task, where that has the loop
 // for itself, no timer and no other task of its dispatcher can stop it.
 func Until[T any](s Stream[T], stop interface{ Done() <-chan struct{} }) Stream[T] {
+	needStream("Until", s)
+	need("Until", "stop", stop != nil)
 	return &stoppable[T]{s, stop.Done}
 }
 

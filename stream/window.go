@@ -11,6 +11,7 @@ import (
 // receives it. There are only full ones: what is left at the end is dropped; [Batch] keeps
 // it. Up to n - 1 values are held. Window panics if n or step is less than 1.
 func Window[T any](s Stream[T], n, step int) Stream[[]T] {
+	needStream("Window", s)
 	if n < 1 || step < 1 {
 		panic(fmt.Sprintf("stream: windows of %d, every %d", n, step))
 	}
@@ -45,7 +46,10 @@ func (w *windowed[T]) run(ctx context.Context, emit func([]T) error) error {
 
 // Pairwise is a stream of each value of s together with the one before it; so there is one pair
 // less than there are values. It is [Window] of 2 with a step of 1, without allocations.
-func Pairwise[T any](s Stream[T]) Stream[[2]T] { return &pairwise[T]{s} }
+func Pairwise[T any](s Stream[T]) Stream[[2]T] {
+	needStream("Pairwise", s)
+	return &pairwise[T]{s}
+}
 
 type pairwise[T any] struct{ src Stream[T] }
 

@@ -16,6 +16,8 @@ import (
 // time: join many small values before, with [Batch] and [Map]. A Write that has begun is
 // waited for, also when ctx ends.
 func ToWriter[T ~string | ~[]byte](ctx context.Context, s Stream[T], w io.Writer) (int64, error) {
+	needStream("ToWriter", s)
+	need("ToWriter", "writer", w != nil)
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}

@@ -17,6 +17,9 @@ import (
 // two values ahead of the last pair, one for the next pair and one that waits for its place. What
 // finds no partner is dropped.
 func Zip[A, B, C any](a Stream[A], b Stream[B], fn func(ctx context.Context, a A, b B) (C, error)) Stream[C] {
+	needStream("Zip", a)
+	needStream("Zip", b)
+	need("Zip", "function", fn != nil)
 	return &zipped[A, B, C]{a, b, fn}
 }
 

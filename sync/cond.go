@@ -106,7 +106,7 @@ func (c *Cond) notify(n int) int {
 // CondStats is what a [Cond] knows of itself at one moment.
 type CondStats struct {
 	Waiting int  // callers in the queue
-	Who     *Who // who does, while core.Track is on; else nil
+	Who     *Who // who waits, while core.Track is on; else nil
 }
 
 // Stats returns the state of the Cond, for tests and diagnosis.

@@ -115,7 +115,7 @@ type OnceStats struct {
 	Done    bool // the value is there
 	Running bool // a caller makes it, or is about to
 	Waiting int  // callers in the queue
-	Who     *Who // who does, while core.Track is on; else nil
+	Who     *Who // who waits, while core.Track is on; else nil
 }
 
 // Stats returns the state of the Once, for tests and diagnosis.

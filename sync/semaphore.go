@@ -67,7 +67,8 @@ func (s *Semaphore) Acquire(ctx context.Context) error { return s.AcquireN(ctx, 
 // these. If ctx ends first, or is done at the call, it returns ctx.Err(). If n is larger than
 // the size, it returns [ErrTooMany] at once. With an error it has taken nothing.
 //
-// An n of 0 takes nothing and does not wait. A negative n panics.
+// An n of 0 takes nothing and does not wait; with a ctx that is done it fails all the same. A negative
+// n panics.
 func (s *Semaphore) AcquireN(ctx context.Context, n int) error {
 	if n < 0 {
 		panic("xsync: acquire of a negative number of permits")

@@ -128,7 +128,8 @@ func (b *TokenBucket) TryConsume(n int) bool {
 
 // Consume waits until all who came before have had their tokens and n have come since, and takes
 // them. So n may be larger than the capacity. If ctx ends first, or is done at the call, it
-// returns ctx.Err() and has taken nothing. An n of 0 takes nothing and does not wait. A negative n panics.
+// returns ctx.Err() and has taken nothing. An n of 0 takes nothing and does not wait; with a ctx that is
+// done it fails all the same. A negative n panics.
 func (b *TokenBucket) Consume(ctx context.Context, n int) error {
 	b.check(n)
 	if err := ctx.Err(); err != nil {
@@ -241,7 +242,7 @@ type TokenBucketStats struct {
 	Capacity  int  // tokens in the full bucket
 	Available int  // tokens that can be taken; 0 while anybody waits
 	Waiting   int  // callers in the queue
-	Who       *Who // who does, while core.Track is on; else nil
+	Who       *Who // who waits, while core.Track is on; else nil
 }
 
 // Stats returns the state of the bucket at this moment of its clock.

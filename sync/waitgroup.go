@@ -110,7 +110,7 @@ func (g *WaitGroup) Wait(ctx context.Context) error {
 type WaitGroupStats struct {
 	Count   int  // the counter
 	Waiting int  // callers in the queue
-	Who     *Who // who does, while core.Track is on; else nil
+	Who     *Who // who waits, while core.Track is on; else nil
 }
 
 // Stats returns the state of the WaitGroup, for tests and diagnosis.

@@ -19,8 +19,8 @@ type ListenConfig struct {
 	Backlog int
 
 	// ReusePort lets several sockets be bound to the same address, each with this set
-	// (SO_REUSEPORT). Linux, DragonFly and FreeBSD share out connections and peers among
-	// them by their addresses; elsewhere one socket may get them all. Where the system does
+	// (SO_REUSEPORT; on FreeBSD SO_REUSEPORT_LB). Linux, DragonFly and FreeBSD share out connections
+	// and peers among them by their addresses; elsewhere one socket may get them all. Where the system does
 	// not have it, and for Unix sockets, it is an error that is errors.ErrUnsupported.
 	ReusePort bool
 

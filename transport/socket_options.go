@@ -38,8 +38,9 @@ func (s *Socket) set(o optionNumber, value int) error {
 // (SO_REUSEADDR). It comes before Bind.
 func (s *Socket) SetReuseAddr(on bool) error { return s.set(socketOptions.reuseAddr, numberOf(on)) }
 
-// SetReusePort lets several sockets be bound to the same address (SO_REUSEPORT). Linux shares connections and
-// messages out among them, other systems give them to the last one. It comes before Bind. The error is
+// SetReusePort lets several sockets be bound to the same address (SO_REUSEPORT). Linux and DragonFly share
+// connections and messages out among them; elsewhere one socket may get them all, also on FreeBSD, where
+// the ReusePort of a [ListenConfig] shares, which is another option there. It comes before Bind. The error is
 // errors.ErrUnsupported inside where the system does not have it.
 func (s *Socket) SetReusePort(on bool) error { return s.set(socketOptions.reusePort, numberOf(on)) }
 

@@ -35,7 +35,7 @@ func (r *permits) judge(tasks []script, weight func(n int) int) {
 	r.cancels()
 	r.always("work conservation: the first in line does not wait while there is enough for it", func() string {
 		if w := r.open[0]; w.n <= r.size-r.held && w.ctx.Err() == nil && !r.audits(w) {
-			return fmt.Sprintf("%s waits for %d of %s while %d of %d are free", w.who, w.n, r.what, r.size-r.held, r.size)
+			return fmt.Sprintf("%s waits for %d of %s, of which the calls so far leave %d of %d free", w.who, w.n, r.what, r.size-r.held, r.size)
 		}
 		return ""
 	})
@@ -143,7 +143,7 @@ func (r *permits) tries(ctx context.Context, who string, n int) bool {
 	var text string
 	if !got {
 		if r.sim && len(r.open) == 0 && n <= r.size-r.held {
-			text = fmt.Sprintf("work conservation: a try of %s failed though %d of %d are free and nobody waits", who, r.size-r.held, r.size)
+			text = fmt.Sprintf("work conservation: a try of %s failed though the calls so far leave %d of %d free and nobody waits", who, r.size-r.held, r.size)
 		}
 		if r.fails(text) {
 			r.mu.Unlock()

@@ -16,7 +16,7 @@ type Queuer interface {
 	Get(ctx context.Context) (int, error)
 }
 
-// Queue puts queues to these laws, each made by mk with room for max items, which is one at least: what was put is
+// Queue puts queues to these laws, each made by mk with room for limit items, which is one at least: what was put is
 // got or left, and nothing is got twice, or although its put has failed; strict order of arrival, of those that put
 // and of those that get, so that items come out as they were put; nobody waits to get while there is an item, nor to put
 // while there is room; a wait ends with its ctx, and leaves the queue as if it had never been; a done ctx
