@@ -426,7 +426,8 @@ func TestServeOnErrorPanics(t *testing.T) {
 	}
 	defer d.Close()
 	var got any
-	for range 2 { // the loop can be turned again, and all ends in good order
+	var ends []*core.Future[bool]
+	for range 2 { // the loop can be turned again
 		func() {
 			defer func() {
 				if v := recover(); v != nil {
@@ -434,6 +435,8 @@ func TestServeOnErrorPanics(t *testing.T) {
 				}
 			}()
 			err = core.RunOn(t.Context(), d, func(ctx context.Context) error {
+				end := core.NewFuture[bool]()
+				ends = append(ends, end)
 				w := &world{t, ctx, ctx, d}
 				s := w.serve(func(context.Context, *transport.Conn) error { return io.ErrNoProgress },
 					transport.ServeConfig{OnError: func(*transport.Conn, error) { panic("mine") }})
@@ -442,12 +445,24 @@ func TestServeOnErrorPanics(t *testing.T) {
 				c.Close()
 				s.stop()
 				s.end(nil)
+				end.Complete(true)
 				return nil
 			})
 		}()
 	}
 	if got != "mine" {
 		t.Errorf("the panic is %v", got)
+	}
+	// All ends in good order, though nobody turned the loop when the panics had left it.
+	if err := core.RunOn(t.Context(), d, func(ctx context.Context) error {
+		for _, end := range ends {
+			if _, err := end.Await(ctx); err != nil {
+				return err
+			}
+		}
+		return nil
+	}); err != nil {
+		t.Error(err)
 	}
 }
 
