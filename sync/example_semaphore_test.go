@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"time"
 
@@ -120,8 +121,13 @@ func ExampleBarrier() {
 // A party that gives up breaks the barrier, so that nobody waits for it.
 func ExampleBarrier_Reset() {
 	barrier := xsync.NewBarrier(2)
-	ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
-	defer cancel()
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		for barrier.Stats().Arrived == 0 {
+			runtime.Gosched()
+		}
+		cancel()
+	}()
 	_, err := barrier.Wait(ctx)
 	fmt.Println(err)
 	_, err = barrier.Wait(context.Background())
@@ -129,7 +135,7 @@ func ExampleBarrier_Reset() {
 	barrier.Reset()
 	fmt.Printf("%+v\n", barrier.Stats())
 	// Output:
-	// context deadline exceeded
+	// context canceled
 	// true
 	// {Parties:2 Arrived:0 Broken:false Who:<nil>}
 }
