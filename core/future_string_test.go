@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"testing"
 
 	"github.com/seed-1e54c410/turnstile/core"
@@ -30,6 +31,7 @@ func TestFutureIsPrintedAnywhere(t *testing.T) {
 					case <-stop:
 						return
 					default:
+						runtime.Gosched() // where there is one thread, others run now
 					}
 				}
 			}()
