@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"runtime"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -229,6 +230,7 @@ func TestUntilEndsWhatNeverWaits(t *testing.T) {
 			if n++; n == 10 {
 				go cancel()
 			}
+			runtime.Gosched() // where there is one thread, goroutines run now
 			return false, nil
 		})
 		return stream.ForEach(ctx, stream.Until(none, stop), func(context.Context, int) error { return errBoom })
