@@ -21,6 +21,7 @@ import (
 
 	"github.com/seed-1e54c410/turnstile/core"
 	"github.com/seed-1e54c410/turnstile/dispatch"
+	"github.com/seed-1e54c410/turnstile/internal/check"
 	"github.com/seed-1e54c410/turnstile/stream"
 )
 
@@ -117,7 +118,7 @@ func TestLinesReadAhead(t *testing.T) {
 // A long line that comes in small pieces: with time that goes by the square of its length this is the better
 // part of a minute.
 func TestLinesInPieces(t *testing.T) {
-	line := strings.Repeat("x", stream.MaxLine)
+	line := strings.Repeat("x", check.Mass(stream.MaxLine))
 	r := iotest.OneByteReader(strings.NewReader("a\n" + line + "\nb"))
 	got, err := stream.ReadAll(t.Context(), stream.Lines((&opening{Reader: r}).open, 0))
 	if !slices.Equal(got, []string{"a", line, "b"}) || err != nil {

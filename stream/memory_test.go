@@ -14,7 +14,7 @@ import (
 
 // However many values a source has, what is held while a slower sink is at work stays the same.
 func TestMemoryIsBounded(t *testing.T) {
-	n := check.Many(12_000, 1_000_000)
+	n := check.Mass(check.Many(12_000, 1_000_000))
 	same := func(_ context.Context, v *[256]byte) (*[256]byte, error) { return v, nil }
 	type S = stream.Stream[*[256]byte]
 	for name, stage := range map[string]func(s S) S{
