@@ -53,10 +53,11 @@ func WithTimeout(ctx context.Context, d time.Duration) (context.Context, context
 // is earlier. Elsewhere it is as with WithTimeout.
 func WithDeadline(ctx context.Context, t time.Time) (context.Context, context.CancelFunc) {
 	sched := schedOf(ctx)
-	if sched == nil && scopeOf(ctx) == nil {
+	switch {
+	case sched != nil:
+	case scopeOf(ctx) == nil:
 		return context.WithDeadline(ctx, t)
-	}
-	if sched == nil {
+	default:
 		return onGoroutine(ctx, t)
 	}
 	d := t.Sub(sched.loop.Time(sched.loop.Now()))
